@@ -6,7 +6,7 @@ Models score histories, not user ids: a new user is a short history, and an empt
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -15,12 +15,10 @@ import pyarrow as pa
 from jaxtyping import Float32, Int32, Int64
 
 from footpath.errors import ConfigError
+from footpath.progress import Progress
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
-
-Progress = Callable[[str, int, int], None]
-"""Called as (what is being done, steps done, steps in all) by anything that takes more than two seconds."""
 
 
 @runtime_checkable
