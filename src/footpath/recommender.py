@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int32, Int64
 
-from footpath.errors import ConfigError
+from footpath.errors import ConfigError, NotFittedError
 from footpath.progress import Progress
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
@@ -93,12 +93,20 @@ def recommend(
     """The K best items after each history, in chunks that keep scores under a memory budget.
 
     repeat: whether items of the history may be recommended. candidates: only these item ids; unknown ones are refused.
-    Equal scores are ordered by index, which is shuffled when the vocabulary is built. Raises ConfigError, NotFittedError.
+    Equal scores are ordered by index, which is shuffled when the vocabulary is built. Raises ConfigError (also where the histories
+    were built with another vocabulary than the model's), NotFittedError.
     """
     if k < 1:
         raise ConfigError(f"k must be at least 1, got {k}")
     if memory_mib < 1:
         raise ConfigError(f"memory_mib must be at least 1, got {memory_mib}")
+    if len(getattr(model, "items", ())) < 2:  # before fit, items are absent or empty
+        raise NotFittedError(f"{type(model).__name__} is not fitted: call fit(train) before it recommends")
+    if model.items is not histories.vocabulary and model.items != histories.vocabulary:
+        raise ConfigError(
+            f"the histories use a vocabulary of {histories.n_items - 1} items, {type(model).__name__} was fitted on another of "
+            f"{len(model.items) - 1}: build the histories with the model's vocabulary (model.items)"
+        )
     n_items = len(model.items)
     allowed = None
     if candidates is not None:
@@ -115,7 +123,13 @@ def recommend(
         chunk = histories.between(start, start + rows)
         stop = start + len(chunk)
         times = None if request_times is None else request_times[start:stop]
-        table = masked(model.score(chunk, times), chunk, repeat=repeat)
+        table = model.score(chunk, times)
+        if table.shape != (len(chunk), n_items):
+            raise ConfigError(
+                f"{type(model).__name__}.score must return a row for each history and a column for each item, "
+                f"{(len(chunk), n_items)}, got {table.shape}"
+            )
+        table = masked(table, chunk, repeat=repeat)
         if allowed is not None:
             table[:, ~allowed] = -np.inf
         indexes[start:stop, :k_found], scores[start:stop, :k_found] = top_k(table, k_found)
@@ -134,19 +148,48 @@ def masked(scores: Float32[np.ndarray, "B N"], histories: SequenceDataset, *, re
 
 
 def top_k(scores: Float32[np.ndarray, "B N"], k: int) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
-    """The k largest of each row, largest first, ties by index; index 0 where the score is -inf or NaN."""
-    scores = np.where(np.isnan(scores), np.float32(-np.inf), scores)
-    if k < scores.shape[1]:
-        bar = np.partition(scores, -k, axis=1)[:, -k, None]
-        # everything above the bar, then the first of those on it: argpartition alone would pick among ties at random
-        above, on = scores > bar, scores == bar
-        room = k - above.sum(axis=1, keepdims=True)
-        chosen = above | (on & (np.cumsum(on, axis=1) <= room))
-        found = np.nonzero(chosen)[1].reshape(len(scores), k)
-    else:
-        found = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
-    values = np.take_along_axis(scores, found, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    values = np.take_along_axis(values, order, axis=1)
-    indexes = np.take_along_axis(found, order, axis=1)
-    return np.where(np.isneginf(values), 0, indexes).astype(np.int32), values.astype(np.float32)
+    """The k largest of each row, largest first, ties by index; index 0 and score -inf where the score is -inf or NaN.
+
+    One pass takes the maxima of groups of columns; only the k groups with the largest maxima can hold more than the k-th of these.
+    """
+    n = scores.shape[1]
+    k = min(k, n)
+    width = max(1, round((n / k) ** 0.5))  # then group maxima are about as many as columns in k groups
+    groups = n // width
+    if groups <= k:
+        columns = np.broadcast_to(np.arange(n), scores.shape)
+        return _best(scores, columns, k)
+    maxima = np.fmax.reduce(scores[:, : width * groups].reshape(len(scores), width, groups), axis=1)  # group g: columns g, g + groups ...
+    maxima[np.isnan(maxima)] = -np.inf
+    best = np.argpartition(maxima, groups - k, axis=1)[:, groups - k :]
+    bar = np.take_along_axis(maxima, best, axis=1).min(axis=1, keepdims=True)
+    rest = np.broadcast_to(np.arange(width * groups, n), (len(scores), n - width * groups))
+    columns = np.concatenate([(best[:, None, :] + groups * np.arange(width)[:, None]).reshape(len(scores), k * width), rest], axis=1)
+    indexes, values = _best(scores, columns, k)
+    # where more than k groups reach the bar and so does the k-th value, the first columns on the bar may lie in a group left out
+    doubtful = (values[:, -1:] == bar) & np.isfinite(bar) & ((maxima >= bar).sum(axis=1, keepdims=True) > k)
+    above = (values > bar).sum(axis=1)
+    for b in np.flatnonzero(doubtful):
+        on = (scores[b, :512] == bar[b]).nonzero()[0]  # sparse scores tie everywhere: the beginning of the row mostly suffices
+        if len(on) < k - above[b]:
+            on = (scores[b] == bar[b]).nonzero()[0]
+        indexes[b, above[b] :] = on[: k - above[b]]
+    return indexes, values
+
+
+def _best(
+    scores: Float32[np.ndarray, "B N"], columns: Int64[np.ndarray, "B C"], k: int
+) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
+    """The k largest of each row among its columns, by one integer key that orders by score, then by smaller column."""
+    flat, starts = scores.reshape(-1), scores.shape[1] * np.arange(len(scores))[:, None]
+    values = flat.take(starts + columns).astype(np.float32, copy=False) + np.float32(0)  # -0 becomes 0
+    values[np.isnan(values)] = -np.inf
+    bits = values.view(np.uint32)
+    ascending = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))  # the order of floats, as unsigned integers
+    keys = ascending.astype(np.uint64) << np.uint64(32) | (0xFFFFFFFF - columns).astype(np.uint64)
+    keys = np.sort(np.partition(keys, keys.shape[1] - k, axis=1)[:, keys.shape[1] - k :], axis=1)[:, ::-1]
+    found = 0xFFFFFFFF - (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    values = flat.take(starts + found).astype(np.float32, copy=False)
+    nothing = np.isnan(values) | np.isneginf(values)
+    values[nothing], found[nothing] = -np.inf, 0
+    return found.astype(np.int32), values
