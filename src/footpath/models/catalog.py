@@ -1,0 +1,158 @@
+"""Every model by name. Names, papers and hyper-parameters are known without importing a model, so without loading torch.
+
+A new model is one file and one line here; the tests of the catalog and the shared contract then cover it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from footpath.errors import ConfigError, MissingExtraError, did_you_mean
+from footpath.recommender import Recommender
+
+Family = Literal["popularity", "audit", "sequence", "neighbours", "content", "linear", "factorisation", "attention"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model is defined, what it belongs to, where it comes from; `extra` is the optional dependency that it needs."""
+
+    module: str
+    class_name: str
+    family: Family
+    paper: str
+    extra: str | None = None
+
+
+_MODELS: Mapping[str, Entry] = {
+    "popularity": Entry("popularity", "Popularity", "popularity", "Cremonesi et al., RecSys 2010"),
+    "recent_popularity": Entry("recent_popularity", "RecentPopularity", "popularity", "Ji et al., SIGIR 2020"),
+    "markov": Entry("markov", "Markov", "sequence", "Rendle et al., WWW 2010"),
+    "item_knn": Entry("item_knn", "ItemKNN", "neighbours", "Deshpande and Karypis, TOIS 2004"),
+    "ease": Entry("ease", "EASE", "linear", "Steck, WWW 2019"),
+}
+
+
+def names() -> list[str]:
+    """Every name that `create` takes."""
+    return list(_MODELS)
+
+
+def entry(name: str) -> Entry:
+    """What the catalog holds of one name; raises ConfigError where there is no such model."""
+    if name not in _MODELS:
+        raise ConfigError(f"no model {name!r}, `footpath models` lists all{did_you_mean(name, _MODELS)}")
+    return _MODELS[name]
+
+
+def describe() -> list[dict[str, Any]]:
+    """Name, idea, family, paper, extra and hyper-parameters with their defaults of every model, read without importing any."""
+    return [{"name": name, **_read(entry)} for name, entry in _MODELS.items()]
+
+
+def create(name: str, **fields: object) -> Recommender:
+    """An unfitted model. Text, as from `--set field=value`, is turned into the type of its field.
+
+    Raises ConfigError for an unknown name or field or a value that its field cannot take, MissingExtraError.
+    """
+    model = model_class(name)
+    hints = get_type_hints(model)
+    known = [f.name for f in dataclasses.fields(model) if f.init]  # type: ignore[arg-type]
+    typed = {}
+    for field, value in fields.items():
+        if field not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise ConfigError(f"{name} has no hyper-parameter {field!r}, {takes}{did_you_mean(field, known)}")
+        typed[field] = _typed(f"{name}.{field}", hints[field], value)
+    return model(**typed)
+
+
+def model_class(name: str) -> type[Recommender]:
+    """The class of a model; raises ConfigError, MissingExtraError."""
+    found = entry(name)
+    try:
+        module = importlib.import_module(f"footpath.models.{found.module}")
+    except ModuleNotFoundError as error:
+        if found.extra is None or (error.name or "").split(".")[0] == "footpath":
+            raise
+        raise MissingExtraError(f"{name} needs {error.name}, which is not installed; run: pip install 'footpath[{found.extra}]'") from error
+    return getattr(module, found.class_name)
+
+
+def name_of(model: Recommender) -> str:
+    """The name under which the catalog lists this model's class; raises ConfigError where it does not."""
+    module, class_name = type(model).__module__, type(model).__qualname__
+    for name, listed in _MODELS.items():
+        if (module, class_name) == (f"footpath.models.{listed.module}", listed.class_name):
+            return name
+    raise ConfigError(f"{module}.{class_name} is not in the catalog of models; add a line for it to footpath.models.catalog")
+
+
+def _read(listed: Entry) -> dict[str, Any]:
+    spec = importlib.util.find_spec(f"footpath.models.{listed.module}")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"footpath.models.{listed.module}")
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == listed.class_name).body
+    defaults = {
+        statement.target.id: ast.literal_eval(statement.value)
+        for statement in body
+        if isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        # state is declared by field(init=False), a call
+        and statement.value is not None
+        and not isinstance(statement.value, ast.Call)
+    }
+    idea = (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
+    return {"idea": idea, "family": listed.family, "paper": listed.paper, "extra": listed.extra, "hyperparameters": defaults}
+
+
+def _typed(place: str, annotation: object, value: object) -> object:
+    """The value as one of the types that the annotation allows; raises ConfigError naming the place, the value and what is allowed."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    for kind in kinds:
+        found, typed = _as(kind, value)
+        if found:
+            return typed
+    raise ConfigError(f"{place} must be {' or '.join(_in_words(kind) for kind in kinds)}, got {value!r}")
+
+
+def _as(kind: object, value: object) -> tuple[bool, object]:
+    """Whether the value, or what its text says, is of this kind, and that."""
+    if get_origin(kind) is Literal:
+        by_text = {str(allowed): allowed for allowed in get_args(kind)}
+        return str(value) in by_text, by_text.get(str(value))
+    if kind is NoneType:
+        return value is None or (isinstance(value, str) and value.lower() == "none"), None
+    if kind is bool:
+        by_text = {"true": True, "false": False}
+        return str(value).lower() in by_text, by_text.get(str(value).lower())
+    if kind is str:
+        return isinstance(value, str), value
+    if kind in (int, float) and not isinstance(value, bool):
+        number = int if kind is int else float
+        if isinstance(value, str):
+            try:
+                return True, number(value)
+            except ValueError:
+                return False, None
+        allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+        return (True, number(value)) if isinstance(value, allowed) else (False, None)
+    return False, None
+
+
+def _in_words(kind: object) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(str(allowed) for allowed in get_args(kind))
+    words: dict[object, str] = {NoneType: "none", bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    return words.get(kind, str(kind))

@@ -1,0 +1,75 @@
+"""What the classic models share: histories as sparse rows, the checks before scoring, the answer where nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float32
+
+from footpath.errors import ConfigError, NotFittedError
+from footpath.recommender import Recommender
+from footpath.sequences.dataset import SequenceDataset
+
+
+def check_histories(model: Recommender, histories: SequenceDataset) -> None:
+    """Raises NotFittedError before `fit`, ConfigError where histories are encoded with another vocabulary than the model's."""
+    name, items, given = type(model).__name__, getattr(model, "items", None), histories.vocabulary
+    if items is None:
+        raise NotFittedError(f"{name} is not fitted: call fit(train) or load a saved model before it scores")
+    if given is not items and given != items:
+        raise ConfigError(
+            f"{name} knows {len(items) - 1} items and the histories are encoded with another vocabulary, of {len(given) - 1}; "
+            "encode them with the vocabulary of the model (its field `items`)"
+        )
+
+
+def incidence(histories: SequenceDataset) -> sp.csr_matrix:
+    """(B, N) float32, 1 where the item occurs in the history, once or more; unknown items are left out."""
+    known = histories.items > 0
+    rows, items = histories.rows[known], histories.items[known]
+    matrix = sp.csr_matrix((np.ones(len(items), np.float32), (rows, items)), shape=(len(histories), histories.n_items))
+    matrix.data[:] = 1  # building it has added up repeats
+    return matrix
+
+
+def without_known_items(histories: SequenceDataset) -> Bool[np.ndarray, " B"]:
+    """The rows that are empty or hold nothing but unknown items."""
+    return np.bincount(histories.rows[histories.items > 0], minlength=len(histories)) == 0
+
+
+def event_counts(sequences: SequenceDataset) -> Float32[np.ndarray, " N"]:
+    """Events of each item, repeats included; 0 at index 0."""
+    counts = np.bincount(sequences.items, minlength=sequences.n_items).astype(np.float32)
+    counts[0] = 0
+    return counts
+
+
+def fill_unreached(scores: Float32[np.ndarray, "B N"], popularity: Float32[np.ndarray, " N"]) -> Float32[np.ndarray, "B N"]:
+    """Zeros, which a model that only adds up evidence leaves at items it has none for, become [-1, 0) by popularity; in place."""
+    order = popularity / (popularity.max() + 1) - 1
+    np.copyto(scores, order, where=scores == 0)
+    return scores
+
+
+def largest_per_row(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
+    """The k largest stored values of each row; equal ones by column, so that the choice never depends on the batch."""
+    counts = np.diff(matrix.indptr)
+    rows = np.repeat(np.arange(matrix.shape[0]), counts)
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    rank = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], counts)
+    kept = order[rank < k]
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, k))])
+    return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def pack(name: str, matrix: sp.csr_matrix) -> dict[str, np.ndarray]:
+    """A sparse matrix as the three arrays of its compressed rows."""
+    return {f"{name}.data": matrix.data, f"{name}.indices": matrix.indices, f"{name}.indptr": matrix.indptr}
+
+
+def unpack(name: str, state: Mapping[str, np.ndarray], n_columns: int) -> sp.csr_matrix:
+    """The inverse of `pack`."""
+    data, indices, indptr = (state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    return sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
