@@ -1,0 +1,216 @@
+"""A run: a fitted model with everything that it takes to recommend from it and to know where it came from.
+
+    RUN/run.json          what was fitted on what, and how the settings were chosen
+    RUN/model/            hyper-parameters, vocabulary and weights (footpath.models.storage)
+    RUN/items.parquet     item ids and titles, for people
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from footpath.errors import ConfigError, RunError
+from footpath.events.log import EventLog
+from footpath.events.store import open_store
+from footpath.experiments.reasons import because
+from footpath.models import catalog, storage
+from footpath.progress import Progress
+from footpath.recommender import Recommender, Settled, hyperparameters, recommend, refit
+from footpath.sequences.build import sequences
+from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.split import split
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run directory, opened."""
+
+    path: Path
+    model: Recommender
+    record: Mapping[str, Any]
+    titles: Mapping[str, str]
+
+    def store_path(self) -> Path:
+        """Where the events of the run lie: beside the run as when it was made, or at the same absolute place."""
+        recorded = self.record["store"]
+        for candidate in (self.path / recorded["relative"], Path(recorded["absolute"])):
+            if candidate.is_dir():
+                return candidate
+        raise RunError(
+            f"{self.path}: the store of this run is neither at {recorded['relative']!r} beside it nor at {recorded['absolute']!r}; "
+            "pass --store STORE, or give the history itself with --history"
+        )
+
+
+def train(
+    store: Path,
+    model: str,
+    into: Path,
+    *,
+    fields: Mapping[str, str] | None = None,
+    event_types: Sequence[str] | None = None,
+    core: int = 1,
+    seed: int = 0,
+    repeat: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Fit a model on all events of a store, ready to recommend, and write the run in one step.
+
+    A model that needs validation (its number of epochs, say) is first fitted on the past of a split by time, or by order where the log has
+    no clock, and then again on everything. Raises ConfigError, StoreError, RunError (the directory exists and is not to be overwritten).
+    """
+    if into.exists() and not overwrite:
+        raise RunError(f"{into} exists already; choose another directory or pass --overwrite")
+    if into.exists() and not (into / "run.json").is_file():
+        raise RunError(f"{into} exists and is not a run, so it is not overwritten; choose another directory")
+    fresh = catalog.create(model, **(fields or {}))
+    log = open_store(store)
+    events = sequences(log, event_types=event_types, core=core, seed=seed)
+    cpu = time.process_time()
+    chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
+    if isinstance(fresh, Settled):
+        protocol = "time" if log.has_clock else "loo"
+        parts = split(log, protocol=protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
+        held = fresh.fit(parts.train, validation=parts.validation, progress=progress)
+        chosen = {"by": f"validation of the {protocol} split", "protocol": protocol, "fields": _changes(fresh, held)}
+        fitted = refit(held, events, progress=progress)
+    else:
+        fitted = fresh.fit(events, progress=progress)
+    record = {
+        "format": FORMAT,
+        "footpath": version("footpath"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model,
+        "hyperparameters": hyperparameters(fitted),
+        "chosen": chosen,
+        "fitted_on": "all events of the store",
+        "data": {"name": log.name, "fingerprint": log.fingerprint, "n_users": len(events), "n_items": events.n_items - 1}
+        | {"n_events": events.n_events, "event_types": list(event_types) if event_types else None, "core": core, "seed": seed},
+        "store": {
+            "absolute": str(store.resolve()),
+            "relative": os.path.relpath(store.resolve(), into.resolve()),
+        },
+        "repeat": repeat,
+        "fit_cpu_s": round(time.process_time() - cpu, 2),
+    }
+    features = events.item_features
+    titles = [""] * events.n_items if features is None else list(features.titles)
+    items = pa.table({"item_id": events.vocabulary.ids, "title": pa.array(titles[1:], pa.string())})
+    _write(into, fitted, record, items)
+    return open_run(into)
+
+
+def _changes(before: Recommender, after: Recommender) -> dict[str, Any]:
+    settled = after.settled() if isinstance(after, Settled) else after
+    old, new = hyperparameters(before), hyperparameters(settled)
+    return {name: new[name] for name in new if new[name] != old[name]}
+
+
+def _write(into: Path, model: Recommender, record: Mapping[str, Any], items: pa.Table) -> None:
+    into.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
+    try:
+        storage.save_model(model, building / "model")
+        pq.write_table(items, building / "items.parquet")
+        (building / "run.json").write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        building.chmod(0o755)
+        if into.exists():
+            shutil.rmtree(into)
+        building.rename(into)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def open_run(path: Path) -> Run:
+    """A run that `train` wrote; raises RunError where it is missing, newer than this version or damaged."""
+    record_file = path / "run.json"
+    if not record_file.is_file():
+        raise RunError(f"{path} is not a run: {record_file.name} is missing; make one with `footpath train STORE --model M --into {path}`")
+    try:
+        record = json.loads(record_file.read_text(encoding="utf-8"))
+        newer = record["format"] > FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{record_file} is damaged ({error}); train the run again") from error
+    if newer:
+        raise RunError(f"{path} was written by footpath {record.get('footpath')} (format {record['format']}); this version reads {FORMAT}: upgrade")
+    model = storage.load_model(path / "model")
+    try:
+        table = pq.read_table(path / "items.parquet")
+        titles = dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise RunError(f"{path / 'items.parquet'} is damaged ({error}); train the run again") from error
+    return Run(path, model, record, titles)
+
+
+def recommend_from(
+    run: Run, *, user: str | None = None, history: Sequence[str] | None = None, k: int = 10, repeat: bool | None = None, store: Path | None = None
+) -> dict[str, Any]:
+    """Titled recommendations with a reason each, for a user of the store or for a history of item ids, oldest first.
+
+    A user or items never seen still get an answer, and the answer says what it stands on. Raises ConfigError, RunError, StoreError.
+    """
+    if (user is None) == (history is None):
+        raise ConfigError("give either --user ID or --history a,b,c")
+    if user is not None:
+        history = user_history(open_store(store or run.store_path()), user, event_types=run.record["data"]["event_types"])
+    assert history is not None
+    rows = SequenceDataset.from_lists([history], vocabulary=run.model.items, users=[user or "history"])
+    repeats = run.record["repeat"] if repeat is None else repeat
+    found = recommend(run.model, rows, k, repeat=repeats)
+    indexes = found.indexes[0][found.indexes[0] > 0]
+    ids = found.items(0)
+    reasons = run.model.items.decode(because(run.model, rows, indexes))
+    unknown = [id for id in history if id not in run.model.items]
+    known = len(history) - len(unknown)
+    return {
+        "model": run.record["model"],
+        "run": str(run.path),
+        "user": user,
+        "basis": f"{known} events" if known else "no known event: what most users do",
+        "history": [{"item_id": id, "title": run.titles.get(id, "")} for id in history],
+        "unknown_items": unknown,
+        "repeat": repeats,
+        "k": k,
+        "items": [
+            {
+                "rank": rank,
+                "item_id": id,
+                "title": run.titles.get(id, ""),
+                "score": float(found.scores[0][rank - 1]),
+                "because": None if reason is None else {"item_id": reason, "title": run.titles.get(reason, "")},
+            }
+            for rank, (id, reason) in enumerate(zip(ids, reasons, strict=True), start=1)
+        ],
+    }
+
+
+def user_history(log: EventLog, user: str, *, event_types: Sequence[str] | None = None) -> list[str]:
+    """The item ids of one user's events, oldest first; empty for a user who is not in the log."""
+    table = log.table
+    chosen = table.filter((table.user_id == user) & table.item_id.notnull())
+    if event_types:
+        chosen = chosen.filter(chosen.event_type.isin(list(event_types)))
+    return chosen.order_by("position").select("item_id").to_pyarrow()["item_id"].to_pylist()
+
+
+def popular_users(events: SequenceDataset, n: int) -> list[str]:
+    """The users with the longest histories, longest first."""
+    order = np.argsort(-events.lengths, kind="stable")[:n]
+    return [str(user) for user in events.users.take(pa.array(order)).to_pylist()]
