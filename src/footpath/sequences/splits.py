@@ -218,7 +218,8 @@ def split_labels(column: pa.Array, log_name: str) -> Int8[np.ndarray, " E"]:
     """Codes of `SPLIT_LABELS`; an event without a label is train. Raises ConfigError where no event has one."""
     if column.null_count == len(column):
         raise ConfigError(
-            f"log {log_name!r} comes with no split, which protocol 'given' reads; ingest it with --test FILE, or use protocol 'time' or 'loo'"
+            f"log {log_name!r} comes without the split that protocol 'given' reads; "
+            "ingest it with --test FILE, or use protocol 'time' or 'loo'"
         )
     codes = pc.index_in(column.cast(pa.string()), value_set=pa.array(SPLIT_LABELS))
     strange = column.filter(pc.and_(pc.is_null(codes), pc.is_valid(column)))
@@ -230,6 +231,11 @@ def split_labels(column: pa.Array, log_name: str) -> Int8[np.ndarray, " E"]:
 def iso_time(microseconds: int) -> str:
     """A time in UTC as ISO 8601, exact to the microsecond."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat()
+
+
+def from_iso_time(text: str) -> int:
+    """Microseconds since 1970 UTC; the inverse of `iso_time`."""
+    return (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _holdout(
