@@ -176,7 +176,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
     Hanley and McNeil, Radiology 1982 (doi:10.1148/radiology.143.1.7063747).
     """
-    positive = _binary(labels)
+    positive = check_labels(labels)
     return float(auc_by_group(positive, scores, np.zeros(len(positive), np.int64))[0][0]) if len(positive) else np.nan
 
 
@@ -184,7 +184,7 @@ def auc_by_group(
     labels: ArrayLike, scores: ArrayLike, groups: Int64[np.ndarray, " E"]
 ) -> tuple[Float64[np.ndarray, " G"], Int64[np.ndarray, " G"]]:
     """The AUC within each group (codes from 0) and its number of rows; NaN where a group has one class only."""
-    positive, scores = _binary(labels), np.asarray(scores, np.float64)
+    positive, scores = check_labels(labels), np.asarray(scores, np.float64)
     _check_lengths("labels, scores and groups", len(positive), len(scores), len(groups))
     if np.isnan(scores).any():
         raise DataError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are NaN; AUC needs a score for every row")
@@ -223,7 +223,7 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15, 
     equal: bins of equal width over [0, 1], closed on the right, as in Guo et al., ICML 2017 (arXiv:1706.04599); or of equal mass
     (quantiles; equal predictions stay together), which tells more where predictions are all small, as click rates are.
     """
-    positive, p = _binary(labels), np.asarray(probabilities, np.float64)
+    positive, p = check_labels(labels), np.asarray(probabilities, np.float64)
     _check_lengths("labels and probabilities", len(positive), len(p))
     check_probabilities(p)
     if bins < 1:
@@ -246,7 +246,8 @@ def check_probabilities(probabilities: Float64[np.ndarray, " E"]) -> None:
         raise DataError(f"a probability must be between 0 and 1, got {probabilities[row]:g} at row {row}")
 
 
-def _binary(labels: ArrayLike) -> Bool[np.ndarray, " E"]:
+def check_labels(labels: ArrayLike) -> Bool[np.ndarray, " E"]:
+    """Labels as booleans. Raises DataError where one is neither 0 nor 1."""
     array = np.asarray(labels)
     wrong = ~((array == 0) | (array == 1))
     if wrong.any():
