@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from numpy.typing import ArrayLike
 
 from footpath.errors import DataError
@@ -30,10 +30,9 @@ def mae(truth: ArrayLike, predicted: ArrayLike) -> float:
 def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """The mean negative log likelihood in nats, probabilities kept 1e-15 away from 0 and 1; NaN without rows."""
     y, p = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
-    gaps = _gaps(y, p)
-    check_labels(y)
+    _gaps(y, p)
     check_probabilities(p)
-    given = 1 - np.abs(gaps)  # the probability given to what happened
+    given = np.where(check_labels(y), p, 1 - p)  # the probability given to what happened
     return float(-np.mean(np.log(np.clip(given, 1e-15, 1 - 1e-15)))) if len(y) else np.nan
 
 
@@ -74,7 +73,7 @@ def gauc(
     return GroupedAUC(interval.value, interval.low, interval.high, interval.n, int(seen.sum()) - interval.n)
 
 
-def _gaps(truth: ArrayLike, predicted: ArrayLike) -> np.ndarray:
+def _gaps(truth: ArrayLike, predicted: ArrayLike) -> Float64[np.ndarray, " E"]:
     truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     if len(truth) != len(predicted):
         raise DataError(f"{len(truth)} true values need as many predictions, got {len(predicted)}")
