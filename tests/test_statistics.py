@@ -61,6 +61,12 @@ def test_a_column_without_values_has_no_mean() -> None:
     assert found.to_dict() == {"value": None, "low": None, "high": None, "n": 0}
 
 
+def test_equal_values_lie_in_their_own_interval() -> None:
+    for found in bootstrap_means(np.tile([0.1, 4.3219280948, 1 / 3], (61, 1)), resamples=50):
+        assert found.low <= found.value <= found.high
+        assert found.high - found.low < 1e-12
+
+
 def test_one_value_has_a_mean_and_no_interval() -> None:
     assert bootstrap_means(column(4.0))[0].to_dict() == {"value": 4.0, "low": None, "high": None, "n": 1}
 

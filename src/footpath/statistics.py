@@ -70,7 +70,8 @@ def bootstrap_means(
     sums, masses = np.split(clusters.sum(axis=0), 2)
     means = _ratio(sums, masses)
     draws = np.concatenate([_ratio(*np.split(counts @ clusters, 2, axis=1)) for counts in _resampled(len(clusters), resamples, seed)])
-    bounds = _percentiles(draws, confidence)
+    low, high = _percentiles(draws, confidence)
+    bounds = np.fmin(low, means), np.fmax(high, means)  # equal values sum to the same but for the last bits
     spread = (n_clusters > 0).sum(axis=0) > 1
     return [
         Interval(float(mean), float(low) if known else np.nan, float(high) if known else np.nan, int(n))
