@@ -37,9 +37,16 @@ class Entry:
 _MODELS: Mapping[str, Entry] = {
     "popularity": Entry("popularity", "Popularity", "popularity", "Cremonesi et al., RecSys 2010"),
     "recent_popularity": Entry("recent_popularity", "RecentPopularity", "popularity", "Ji et al., SIGIR 2020"),
+    "integer_rule": Entry("integer_rule", "IntegerRule", "audit", "a check of the numbering of items"),
     "markov": Entry("markov", "Markov", "sequence", "Rendle et al., WWW 2010"),
     "item_knn": Entry("item_knn", "ItemKNN", "neighbours", "Deshpande and Karypis, TOIS 2004"),
+    "user_knn": Entry("user_knn", "UserKNN", "neighbours", "Sarwar et al., EC 2000"),
+    "vsknn": Entry("vsknn", "VSKNN", "neighbours", "Ludewig and Jannach, UMUAI 2018"),
+    "content": Entry("content", "ContentBased", "content", "Pazzani and Billsus, The Adaptive Web 2007"),
     "ease": Entry("ease", "EASE", "linear", "Steck, WWW 2019"),
+    "als": Entry("als", "ALS", "factorisation", "Hu et al., ICDM 2008"),
+    "bpr": Entry("bpr", "BPR", "factorisation", "Rendle et al., UAI 2009"),
+    "sasrec": Entry("sasrec", "SASRec", "attention", "Kang and McAuley, ICDM 2018", extra="models"),
 }
 
 

@@ -53,15 +53,27 @@ def fill_unreached(scores: Float32[np.ndarray, "B N"], popularity: Float32[np.nd
     return scores
 
 
-def largest_per_row(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
-    """The k largest stored values of each row; equal ones by column, so that the choice never depends on the batch."""
+def largest_per_row(matrix: sp.csr_matrix, k: int) -> Bool[np.ndarray, " nnz"]:
+    """Which stored values are among the k largest of their row; the first of equal ones, so that the choice never depends on the batch.
+
+    Values are float32 and above 0: then their bits are ordered as they are, and one sort of integers finds the bar of every row.
+    """
     counts = np.diff(matrix.indptr)
-    rows = np.repeat(np.arange(matrix.shape[0]), counts)
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    rank = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], counts)
-    kept = order[rank < k]
-    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, k))])
-    return sp.csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    rows = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
+    falling = ~matrix.data.view(np.uint32)
+    keys = np.sort(rows << np.uint64(32) | falling)
+    last_kept = matrix.indptr[:-1] + np.minimum(counts, k) - 1
+    bar = np.repeat(keys[np.maximum(last_kept, 0)[counts > 0]].astype(np.uint32), counts[counts > 0])
+    above, on = falling < bar, falling == bar
+    room = np.minimum(counts, k) - np.bincount(rows[above].astype(np.int64), minlength=len(counts))
+    before_row = np.concatenate([[0], np.cumsum(on)])[matrix.indptr[:-1]]
+    return above | (on & (np.cumsum(on) - np.repeat(before_row, counts) <= np.repeat(room, counts)))
+
+
+def keep_stored(matrix: sp.csr_matrix, keep: Bool[np.ndarray, " nnz"]) -> sp.csr_matrix:
+    """The matrix without the stored values that are not to be kept."""
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return sp.csr_matrix((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
 
 
 def pack(name: str, matrix: sp.csr_matrix) -> dict[str, np.ndarray]:
