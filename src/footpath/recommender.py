@@ -87,11 +87,12 @@ def recommend(
     repeat: bool = False,
     candidates: Sequence[str] | None = None,
     request_times: Int64[np.ndarray, " B"] | None = None,
-    memory_mib: int = 256,
+    memory_mib: int = 32,
     progress: Progress | None = None,
 ) -> Recommendations:
     """The K best items after each history, in chunks that keep scores under a memory budget.
 
+    memory_mib: small by default, for memory in small pieces is used again while large ones are fetched anew, at several times the price.
     repeat: whether items of the history may be recommended. candidates: only these item ids; unknown ones are refused.
     Equal scores are ordered by index, which is shuffled when the vocabulary is built. Raises ConfigError (also where the histories
     were built with another vocabulary than the model's), NotFittedError.

@@ -128,7 +128,7 @@ def evaluate(
     resamples: int = 1_000,
     confidence: float = 0.95,
     seed: int = 0,
-    memory_mib: int = 256,
+    memory_mib: int = 32,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue after every test history and measure the lists.

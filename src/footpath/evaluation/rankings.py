@@ -84,7 +84,7 @@ def rank(
     *,
     trained_on: SequenceDataset,
     repeat: bool = False,
-    memory_mib: int = 256,
+    memory_mib: int = 32,
     progress: Progress | None = None,
 ) -> Rankings:
     """The K best items of the whole catalogue after each history of a holdout, asked at its request times, and whether they hit.
