@@ -48,10 +48,10 @@ class ALS:
         for name in ("dim", "epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.alpha > 0:
-            raise ConfigError(f"alpha must be above 0, got {self.alpha}")
-        if not self.l2 > 0:
-            raise ConfigError(f"l2 must be above 0, got {self.l2}")
+        if not 0 < self.alpha < np.inf:
+            raise ConfigError(f"alpha must be above 0 and finite, got {self.alpha}")
+        if not 0 < self.l2 < np.inf:
+            raise ConfigError(f"l2 must be above 0 and finite, got {self.l2}")
         if self.seed < 0:
             raise ConfigError(f"seed must be at least 0, got {self.seed}")
 

@@ -50,10 +50,10 @@ class BPR:
         for name in ("dim", "epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not self.l2 >= 0:
-            raise ConfigError(f"l2 must be at least 0, got {self.l2}")
+        if not 0 < self.learning_rate < np.inf:
+            raise ConfigError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        if not 0 <= self.l2 < np.inf:
+            raise ConfigError(f"l2 must be at least 0 and finite, got {self.l2}")
         if self.seed < 0:
             raise ConfigError(f"seed must be at least 0, got {self.seed}")
 

@@ -24,6 +24,7 @@ from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
 _BYTES_AN_ENTRY = 12  # the Gram matrix in double precision beside the weights in single
+_COLUMNS = 1024
 
 
 @dataclass
@@ -41,7 +42,7 @@ class EASE:
 
     def __post_init__(self) -> None:
         if not 0 < self.l2 < np.inf:
-            raise ConfigError(f"l2 must be above 0, got {self.l2}")
+            raise ConfigError(f"l2 must be above 0 and finite, got {self.l2}")
         if not self.memory_gib > 0:
             raise ConfigError(f"memory_gib must be above 0, got {self.memory_gib}")
 
@@ -52,15 +53,24 @@ class EASE:
                 f"EASE on {train.n_items - 1:,} items needs {needed:.1f} GiB and memory_gib is {self.memory_gib:g}; "
                 "raise memory_gib, drop rare items first, or use item_knn, which is sparse"
             )
+        if progress is not None:
+            progress("fitting ease", 0, 1)
         history = incidence(train).astype(np.float64)
         gram = (history.T @ history).toarray(order="F")
         gram[np.diag_indices_from(gram)] += self.l2
-        self.items, self._popularity, self._weights = train.vocabulary, event_counts(train), _item_weights(gram)
+        self.items, self._popularity, self._weights = train.vocabulary, event_counts(train), _item_weights(gram, self.l2)
+        if progress is not None:
+            progress("fitting ease", 1, 1)
         return self
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
         check_histories(self, histories)
-        scores = incidence(histories) @ self._weights
+        history = incidence(histories).astype(np.float64)
+        used = np.unique(history.indices)
+        history = history[:, used]
+        scores = np.empty((len(histories), len(self.items)), np.float32)
+        for start in range(0, len(self.items), _COLUMNS):  # summed in double precision, without a second matrix of all weights
+            scores[:, start : start + _COLUMNS] = history @ self._weights[used, start : start + _COLUMNS]
         scores[without_known_items(histories)] = self._popularity
         return scores
 
@@ -72,11 +82,12 @@ class EASE:
         return self
 
 
-def _item_weights(gram: np.ndarray) -> Float32[np.ndarray, "N N"]:
-    """`-P[i, j] / P[j, j]` off the diagonal, where P is the inverse of this positive definite matrix, which is overwritten."""
+def _item_weights(gram: np.ndarray, l2: float) -> Float32[np.ndarray, "N N"]:
+    """`-P[i, j] / P[j, j]` off the diagonal, where P is the inverse of the Gram matrix plus l2, which is overwritten."""
+    smallest_pivot = np.finfo(np.float64).eps * len(gram) * gram.diagonal().max()
     factor, failed = lapack.dpotrf(gram, lower=1, overwrite_a=1)
-    if failed:
-        raise ConfigError("l2 is too small for this log: the Gram matrix is singular to double precision; raise l2")
+    if failed or factor.diagonal().min() ** 2 < smallest_pivot:
+        raise ConfigError(f"l2 is too small for this log, got {l2:g}: the Gram matrix is singular to double precision; raise l2")
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)  # only the lower triangle holds
     diagonal = inverse.diagonal().copy()
     weights = np.empty(inverse.shape, np.float32)

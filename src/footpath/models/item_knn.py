@@ -50,8 +50,8 @@ class ItemKNN:
             raise ConfigError(f"weighting must be one of {', '.join(get_args(Weighting))}, got {self.weighting!r}")
         if self.neighbours < 1:
             raise ConfigError(f"neighbours must be at least 1, got {self.neighbours}")
-        if not self.k1 > 0:
-            raise ConfigError(f"k1 must be above 0, got {self.k1}")
+        if not 0 < self.k1 < np.inf:
+            raise ConfigError(f"k1 must be above 0 and finite, got {self.k1}")
         if not 0 <= self.b <= 1:
             raise ConfigError(f"b must be in 0 to 1, got {self.b}")
 

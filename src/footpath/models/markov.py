@@ -39,8 +39,8 @@ class Markov:
     _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.back_off > 0:
-            raise ConfigError(f"back_off must be above 0, got {self.back_off}")
+        if not 0 < self.back_off < np.inf:
+            raise ConfigError(f"back_off must be above 0 and finite, got {self.back_off}")
 
     def fit(self, train: SequenceDataset, *, validation: Holdout | None = None, progress: Progress | None = None) -> Self:
         known = train.where(train.items > 0)

@@ -46,7 +46,7 @@ def save_model(model: Recommender, directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
-        save_file({key: np.ascontiguousarray(array) for key, array in model.state().items()}, building / _WEIGHTS)
+        save_file({key: np.asarray(array, order="C") for key, array in model.state().items()}, building / _WEIGHTS)
         pq.write_table(pa.table({"item_id": model.items.ids}), building / _ITEMS)
         manifest = {
             "format": FORMAT,
