@@ -1,0 +1,30 @@
+"""`footpath fetch`: public data sets, checked against their checksums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from footpath.cli import console
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="A data set; a wrong name lists all.")],
+    into: Annotated[Path, typer.Option(help="The folder to put its files into.")] = Path("data"),
+    json: console.Json = False,
+) -> None:
+    """Fetch a public data set, check it, and print its licence."""
+    from footpath.events import fetch as public
+
+    with console.progress() as progress:
+        found = public.fetch(name, into, progress=progress)
+    if json:
+        console.print_json(found.to_dict())
+        return
+    console.out.print(f"{found.name} from {found.source}; checksums agree", style="bold")
+    for file in found.files:
+        console.out.print(f"  {file}")
+    console.out.print(f"\nLicence: {found.licence}")
+    console.next_step(found.next_command)

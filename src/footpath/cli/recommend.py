@@ -1,0 +1,56 @@
+"""`footpath recommend`: what to show next, to a user of the log or after a history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from footpath.cli import console
+
+
+def recommend(
+    run: Annotated[Path, typer.Argument(help="The run that `footpath train` made.")],
+    user: Annotated[str | None, typer.Option(help="A user id; one never seen gets an answer too.")] = None,
+    history: Annotated[str | None, typer.Option(help="Item ids, oldest first, separated by commas; empty for somebody new.")] = None,
+    k: Annotated[int, typer.Option("-k", "--k", help="Length of the list.")] = 10,
+    repeat: Annotated[bool | None, typer.Option("--repeat/--no-repeat", help="May items of the history be listed? As trained, unless said.")] = None,
+    store: Annotated[Path | None, typer.Option(help="The store with the user's events, where it has moved.")] = None,
+    json: console.Json = False,
+) -> None:
+    """Recommend from a run, with a title and a reason for each item."""
+    from footpath.experiments.runs import open_run, recommend_from
+
+    ids = None if history is None else [id.strip() for id in history.split(",") if id.strip()]
+    answer = recommend_from(open_run(run), user=user, history=ids, k=k, repeat=repeat, store=store)
+    if json:
+        console.print_json(answer)
+        return
+    print_recommendations(answer)
+    console.next_step(f"footpath recommend {run} --history {','.join(item['item_id'] for item in answer['items'][:2])}")
+
+
+def print_recommendations(answer: Mapping[str, Any], last: int = 3) -> None:
+    """The end of the history, then the list with its reasons."""
+    whom = f"user {answer['user']}" if answer["user"] is not None else "this history"
+    console.out.print(f"For {whom}, by {answer['model']}, from {answer['basis']}", style="bold")
+    recent = answer["history"][-last:]
+    if recent:
+        console.out.print("last: " + "; ".join(item["title"] or item["item_id"] for item in recent))
+    if answer["unknown_items"]:
+        console.out.print(f"not known to the model: {', '.join(answer['unknown_items'])}")
+    console.table(
+        "",
+        ["", "item", "title", "score", "because of"],
+        [
+            [str(item["rank"]), item["item_id"], item["title"], f"{item['score']:.4g}", _reason(item["because"])]
+            for item in answer["items"]
+        ],
+        right=["", "score"],
+    )
+
+
+def _reason(because: Mapping[str, Any] | None) -> str:
+    return "what users do in general" if because is None else because["title"] or because["item_id"]

@@ -1,0 +1,52 @@
+"""`footpath train`: fit one model on all events of a store, ready to recommend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from footpath.cli import console
+
+
+def train(
+    store: Annotated[Path, typer.Argument(help="The store that `footpath ingest` made.")],
+    model: Annotated[str, typer.Option(help="A name that `footpath models` lists.")],
+    into: Annotated[Path, typer.Option(help="The run directory to write.")],
+    set: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE, a hyper-parameter; may be repeated.")] = None,
+    event_type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
+    core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the vocabulary.")] = 0,
+    repeat: Annotated[bool, typer.Option("--repeat", help="Recommend items of the history too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    json: console.Json = False,
+) -> None:
+    """Fit a model on all events, its settings chosen on a validation split where it has any to choose."""
+    from footpath.experiments import runs
+
+    with console.progress() as progress:
+        run = runs.train(
+            store,
+            model,
+            into,
+            fields=console.pairs(set or [], "--set"),
+            event_types=event_type,
+            core=core,
+            seed=seed,
+            repeat=repeat,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if json:
+        console.print_json({"run": str(into)} | dict(run.record))
+        return
+    data = run.record["data"]
+    console.out.print(
+        f"{model} fitted on {data['n_events']:,} events of {data['n_users']:,} users and {data['n_items']:,} items "
+        f"of {data['name']} in {run.record['fit_cpu_s']:.1f} CPU-s -> {into}"
+    )
+    chosen = run.record["chosen"]
+    settings = ", ".join(f"{name}={value}" for name, value in chosen.get("fields", {}).items())
+    console.out.print(f"Settings: {chosen['by']}{f': {settings}' if settings else ''}; then fitted on all events.")
+    console.next_step(f"footpath recommend {into} --user ID, or --history a,b,c")
