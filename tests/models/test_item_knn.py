@@ -80,6 +80,17 @@ def test_only_the_nearest_neighbours_are_kept() -> None:
     assert scores[train.vocabulary.index("c")] < 0  # third, after a itself and b
 
 
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_users_who_took_all_items_but_one_say_nothing_under_idf(weighting: Weighting) -> None:
+    train = SequenceDataset.from_lists([["a", "b"], ["a", "b"], ["a", "c"]])  # log(3 items) - log(1 + 2)
+    scores = ItemKNN(weighting).fit(train).score(SequenceDataset.from_lists([["b"]], train.vocabulary))[0]
+    if weighting == "cosine":
+        assert scores[train.vocabulary.index("a")] == pytest.approx(2 / np.sqrt(6))
+    else:
+        assert scores[train.vocabulary.index("a")] > scores[train.vocabulary.index("c")]
+        assert (scores < 0).all()
+
+
 def test_an_unknown_weighting_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r"weighting must be one of cosine, tfidf, bm25, got 'bm26'"):
         ItemKNN("bm26")  # type: ignore[arg-type]

@@ -71,7 +71,9 @@ class ItemKNN:
         by_item = by_user.T
         if self.weighting == "bm25":
             return bm25_weight(by_item, self.k1, self.b).T.tocsr()
-        return normalize(tfidf_weight(by_item) if self.weighting == "tfidf" else by_item).T.tocsr()
+        weighted = tfidf_weight(by_item) if self.weighting == "tfidf" else by_item.tocoo()
+        weighted.eliminate_zeros()  # of users who took all items but one, whose weight is log(1): an item of theirs alone has no length
+        return normalize(weighted).T.tocsr()
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
         check_histories(self, histories)
