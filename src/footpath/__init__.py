@@ -1,0 +1,80 @@
+"""Footpath: from a log of what people did to evaluated recommendations.
+
+    import footpath as fp
+
+    log = fp.read_events("events.csv")
+    parts = fp.split(log, protocol="time")
+    model = fp.create("item_knn").fit(parts.train)
+    print(fp.evaluate(model, parts).to_dict())
+    print(fp.recommend(model, parts.test.histories, k=10).items(0))
+
+Importing this package loads neither torch nor a model; each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from footpath.errors import FootpathError as FootpathError
+    from footpath.evaluation.protocol import evaluate as evaluate
+    from footpath.events.fetch import fetch as fetch
+    from footpath.events.log import EventLog as EventLog
+    from footpath.events.readers import read_events as read_events
+    from footpath.events.store import ingest as ingest
+    from footpath.events.store import open_store as open_store
+    from footpath.experiments.compare import Candidate as Candidate
+    from footpath.experiments.compare import compare as compare
+    from footpath.experiments.runs import open_run as open_run
+    from footpath.experiments.runs import recommend_from as recommend_from
+    from footpath.experiments.runs import train as train
+    from footpath.models.catalog import create as create
+    from footpath.models.storage import load_model as load_model
+    from footpath.models.storage import save_model as save_model
+    from footpath.recommender import recommend as recommend
+    from footpath.recommender import refit as refit
+    from footpath.result import Result as Result
+    from footpath.sequences.build import sequences as sequences
+    from footpath.sequences.dataset import SequenceDataset as SequenceDataset
+    from footpath.sequences.splits import split as split
+    from footpath.sequences.vocabulary import Vocabulary as Vocabulary
+
+_HOME = {
+    "FootpathError": "errors",
+    "evaluate": "evaluation.protocol",
+    "fetch": "events.fetch",
+    "EventLog": "events.log",
+    "read_events": "events.readers",
+    "ingest": "events.store",
+    "open_store": "events.store",
+    "Candidate": "experiments.compare",
+    "compare": "experiments.compare",
+    "open_run": "experiments.runs",
+    "recommend_from": "experiments.runs",
+    "train": "experiments.runs",
+    "create": "models.catalog",
+    "load_model": "models.storage",
+    "save_model": "models.storage",
+    "recommend": "recommender",
+    "refit": "recommender",
+    "Result": "result",
+    "sequences": "sequences.build",
+    "SequenceDataset": "sequences.dataset",
+    "split": "sequences.splits",
+    "Vocabulary": "sequences.vocabulary",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'footpath' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"footpath.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

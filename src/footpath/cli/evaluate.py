@@ -17,7 +17,9 @@ def evaluate(
     models: Annotated[str, typer.Option("--models", "--model", help="Names, separated by commas; `footpath models` lists all.")],
     protocol: Annotated[
         str,
-        typer.Option(help="time: cut at two moments for everybody. loo: each user's last event. given: the log's own split. cold: new items."),
+        typer.Option(
+            help="time: cut at two moments for everybody. loo: each user's last event. given: the log's own split. cold: new items."
+        ),
     ] = "time",
     k: Annotated[int, typer.Option("-k", "--k", help="Length of the lists.")] = 10,
     metric: Annotated[list[str] | None, typer.Option(help="A metric such as recall@20; may be repeated.")] = None,

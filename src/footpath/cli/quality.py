@@ -29,7 +29,9 @@ def quality(
 
 def print_quality(result: Result, title: str) -> None:
     """The cells of a quality report, a line each, then its warnings."""
-    console.table(title, ["what", "figure", ""], [[cell.id.replace("_", " "), _figure(cell), cell.note] for cell in result.cells], right=["figure"])
+    console.table(
+        title, ["what", "figure", ""], [[cell.id.replace("_", " "), _figure(cell), cell.note] for cell in result.cells], right=["figure"]
+    )
     for warning in result.meta.get("warnings", []):
         console.out.print(f"  - {warning}")
     console.out.print(f"fingerprint {result.meta.get('fingerprint', '')}", style="dim")

@@ -16,7 +16,9 @@ def recommend(
     user: Annotated[str | None, typer.Option(help="A user id; one never seen gets an answer too.")] = None,
     history: Annotated[str | None, typer.Option(help="Item ids, oldest first, separated by commas; empty for somebody new.")] = None,
     k: Annotated[int, typer.Option("-k", "--k", help="Length of the list.")] = 10,
-    repeat: Annotated[bool | None, typer.Option("--repeat/--no-repeat", help="May items of the history be listed? As trained, unless said.")] = None,
+    repeat: Annotated[
+        bool | None, typer.Option("--repeat/--no-repeat", help="May items of the history be listed? As trained, unless said.")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="The store with the user's events, where it has moved.")] = None,
     json: console.Json = False,
 ) -> None:
@@ -44,10 +46,7 @@ def print_recommendations(answer: Mapping[str, Any], last: int = 3) -> None:
     console.table(
         "",
         ["", "item", "title", "score", "because of"],
-        [
-            [str(item["rank"]), item["item_id"], item["title"], f"{item['score']:.4g}", _reason(item["because"])]
-            for item in answer["items"]
-        ],
+        [[str(item["rank"]), item["item_id"], item["title"], f"{item['score']:.4g}", _reason(item["because"])] for item in answer["items"]],
         right=["", "score"],
     )
 

@@ -87,9 +87,7 @@ def compare(
     )
 
 
-def fit(
-    model: Recommender, parts: Split, *, refit_on_validation: bool, progress: Progress | None = None
-) -> tuple[Recommender, float]:
+def fit(model: Recommender, parts: Split, *, refit_on_validation: bool, progress: Progress | None = None) -> tuple[Recommender, float]:
     """The fitted model and the CPU-seconds of this process, all threads, that all of its fitting took."""
     started = time.process_time()
     if not refit_on_validation:

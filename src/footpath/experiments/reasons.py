@@ -9,13 +9,11 @@ from footpath.recommender import Recommender
 from footpath.sequences.dataset import SequenceDataset
 
 
-def because(
-    model: Recommender, history: SequenceDataset, items: Int32[np.ndarray, " K"], *, last: int = 50
-) -> Int32[np.ndarray, " K"]:
+def because(model: Recommender, history: SequenceDataset, items: Int32[np.ndarray, " K"], *, last: int = 50) -> Int32[np.ndarray, " K"]:
     """For each item, the history item without which its score falls most; 0 where no deletion lowers it.
 
-    Leave-one-out: the model that recommends scores the history again without each of its last `last` distinct items (all of their
-    occurrences), so a reason that is given holds on this model. Scores are first centred over the catalogue, as a deletion may move them all.
+    Leave-one-out: the model that recommends scores the history again without each of the items in its last `last` events (all of
+    their occurrences), so a reason that is given holds on this model. Scores are centred over the catalogue: a deletion may move them all.
     history: one row; unknown items are no reasons.
     """
     recent = history.items[::-1][:last]

@@ -1,8 +1,8 @@
 """A run: a fitted model with everything that it takes to recommend from it and to know where it came from.
 
-    RUN/run.json          what was fitted on what, and how the settings were chosen
-    RUN/model/            hyper-parameters, vocabulary and weights (footpath.models.storage)
-    RUN/items.parquet     item ids and titles, for people
+RUN/run.json          what was fitted on what, and how the settings were chosen
+RUN/model/            hyper-parameters, vocabulary and weights (footpath.models.storage)
+RUN/items.parquet     item ids and titles, for people
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from footpath.progress import Progress
 from footpath.recommender import Recommender, Settled, hyperparameters, recommend, refit
 from footpath.sequences.build import sequences
 from footpath.sequences.dataset import SequenceDataset
-from footpath.sequences.split import split
+from footpath.sequences.splits import split
 
 FORMAT = 1
 
@@ -149,7 +149,9 @@ def open_run(path: Path) -> Run:
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{record_file} is damaged ({error}); train the run again") from error
     if newer:
-        raise RunError(f"{path} was written by footpath {record.get('footpath')} (format {record['format']}); this version reads {FORMAT}: upgrade")
+        raise RunError(
+            f"{path} was written by footpath {record.get('footpath')} (format {record['format']}); this version reads {FORMAT}: upgrade"
+        )
     model = storage.load_model(path / "model")
     try:
         table = pq.read_table(path / "items.parquet")
@@ -160,7 +162,13 @@ def open_run(path: Path) -> Run:
 
 
 def recommend_from(
-    run: Run, *, user: str | None = None, history: Sequence[str] | None = None, k: int = 10, repeat: bool | None = None, store: Path | None = None
+    run: Run,
+    *,
+    user: str | None = None,
+    history: Sequence[str] | None = None,
+    k: int = 10,
+    repeat: bool | None = None,
+    store: Path | None = None,
 ) -> dict[str, Any]:
     """Titled recommendations with a reason each, for a user of the store or for a history of item ids, oldest first.
 
