@@ -32,9 +32,8 @@ PATTERN = {
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"dim": 8},
     "bpr": {"dim": 8, "epochs": 60, "learning_rate": 0.05},
-    "sasrec": {"dim": 16, "epochs": 30},
+    "sasrec": {"dim": 16, "epochs": 30, "batch_size": 16, "learning_rate": 0.01},
 }
-ANSWERS_NOTHING_BY_POPULARITY = {"popularity", "sequence", "neighbours", "content", "linear", "factorisation"}
 
 
 def family(name: str) -> str:
@@ -157,7 +156,7 @@ def test_an_unseen_user_and_an_empty_history_get_an_answer(name: str, model: Rec
     found = recommend(model, strangers, 5)
     assert [len(found.items(b)) for b in range(3)] == [5, 5, 5]
     assert found.items(0) == found.items(1)
-    if family(name) in ANSWERS_NOTHING_BY_POPULARITY:
+    if family(name) != "audit":
         assert found.items(0)[0] == "c0-7"
 
 
