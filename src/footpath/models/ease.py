@@ -56,7 +56,10 @@ class EASE:
         if progress is not None:
             progress("fitting ease", 0, 1)
         history = incidence(train).astype(np.float64)
-        gram = (history.T @ history).toarray(order="F")
+        by_item, columns = history.T.tocsr(), history.tocsc()
+        gram = np.empty((train.n_items, train.n_items), order="F")
+        for start in range(0, train.n_items, _COLUMNS):  # as a sparse matrix, all of it could take more memory than dense
+            gram[:, start : start + _COLUMNS] = (by_item @ columns[:, start : start + _COLUMNS]).toarray()
         gram[np.diag_indices_from(gram)] += self.l2
         self.items, self._popularity, self._weights = train.vocabulary, event_counts(train), _item_weights(gram, self.l2)
         if progress is not None:

@@ -35,10 +35,12 @@ class IntegerRule:
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
         check_histories(self, histories)
-        largest = np.zeros(len(histories), np.int64)
+        largest = np.zeros(len(histories), np.int32)
         np.maximum.at(largest, histories.rows, histories.items)
         n_items = len(self.items)
-        return -((np.arange(n_items) - largest[:, None] - 1) % n_items).astype(np.float32)
+        ahead = np.arange(n_items, dtype=np.int32) - (largest + 1)[:, None]
+        ahead[ahead < 0] += n_items
+        return -ahead.astype(np.float32)
 
     def state(self) -> Mapping[str, np.ndarray]:
         return {}
