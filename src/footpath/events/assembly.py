@@ -1,0 +1,500 @@
+"""From sources to one log: every source staged, mapped and checked, then all acts in one order, without repeats.
+
+The same for a log in memory and for a store on disk; what is in the store already is one source more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import duckdb
+
+from footpath.errors import DataError, StoreError
+from footpath.events import sql
+from footpath.events.acts import ARRIVAL_BITS, build_acts, build_rows
+from footpath.events.aliases import EVENT_ALIASES, plain
+from footpath.events.contract import EVENT_COLUMNS, HIDDEN_COLUMNS, ITEM_COLUMNS
+from footpath.events.files import SourceFile, open_file, say_separator
+from footpath.events.mapping import Options, map_events, map_table
+from footpath.events.presets import Form, forms_of
+from footpath.events.sources import Staged, prepare, stage_database, stage_file, stage_frame
+from footpath.progress import Progress
+
+SourceRole = Literal["events", "test", "items", "users"]
+_READABLE: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".pq", ".json", ".jsonl", ".ndjson", ".inter", ".item", ".user")
+_PLAIN: Final = ("user_id", "item_id", "event_type", "timestamp")
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What was read from one source, and how.
+
+    columns: canonical name to the column it came from, ` else ` between several. context: kept columns, to their name in the log.
+    event_types: name in the file to canonical type and number of rows; the name is empty where no column tells.
+    separator, header: of text. clock: how times were read, in words. rows_kept counts after repeats were dropped; for an item or user
+    table it counts ids. already_in_store: nothing was read again.
+    """
+
+    source: str
+    role: SourceRole
+    format: str
+    sha256: str
+    identity: str
+    how: str
+    columns: Mapping[str, str]
+    context: Mapping[str, str]
+    rows_read: int
+    rows_kept: int
+    rows_dropped: int = 0
+    event_types: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    separator: str | None = None
+    header: bool | None = None
+    clock: str | None = None
+    time_unit: str | None = None
+    zone: str | None = None
+    bad_values: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    user_facts: Sequence[str] = ()
+    whole_days: bool = False
+    notes: Sequence[str] = ()
+    already_in_store: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for `--json` and for the store."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> SourceReport:
+        """The inverse of `to_dict`."""
+        pairs = {name: {k: tuple(v) for k, v in told[name].items()} for name in ("event_types", "bad_values")}
+        return cls(**{**told, **pairs})
+
+    def describe(self) -> list[str]:
+        """The printed map, line by line."""
+        if self.already_in_store:
+            return [f"{self.source}: {self.role}, in the store already: nothing to read"]
+        form = (
+            self.format if self.separator is None else f"{self.format}, separator {self.separator}, {'a' if self.header else 'no'} header"
+        )
+        lines = [f"{self.source}: {self.role}, {form}; columns by {'guess' if self.how == 'guess' else f'preset {self.how}'}"]
+        width = max(map(len, self.columns), default=0)
+        lines += [f"  {name:<{width}} <- {column}" for name, column in self.columns.items()]
+        if self.clock is not None:
+            lines.append(f"  time: {self.clock}")
+        for raw, (kind, n) in self.event_types.items():
+            lines.append(f"  {raw!r} -> {kind}: {n:,} rows" if raw else f"  no event type: all {n:,} rows are {kind!r}")
+        if self.context:
+            lines.append(f"  kept as context: {', '.join(self.context.values())}")
+        lines += [
+            f"  {column}: {n:,} values are no numbers and count as missing, such as {shown}"
+            for column, (n, shown) in self.bad_values.items()
+        ]
+        lines += [f"  note: {note}" for note in self.notes]
+        lines.append(f"  {self.rows_read:,} rows read, {self.rows_kept:,} kept, {self.rows_dropped:,} dropped")
+        return lines
+
+
+@dataclass(frozen=True)
+class Input:
+    """One source as given, before it is staged: a file, a table of a database file, or a frame."""
+
+    role: SourceRole
+    file: SourceFile | None = None
+    table: str | None = None
+    frame: Any = None
+    label: str = ""
+    orders: SourceFile | None = None
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What `assemble` leaves in the main database: `events`, `items` and `users` where there are any.
+
+    reports: every source of the log, those of the store first. changed: anything new was added.
+    """
+
+    reports: tuple[SourceReport, ...]
+    new: tuple[SourceReport, ...]
+    changed: bool
+    has_clock: bool
+    has_items: bool
+    has_users: bool
+
+
+def gather(sources: Any, role: SourceRole, options: Options, *, alone: bool = True) -> list[Input]:
+    """Every single source that was given, with item and user tables told apart from events.
+
+    sources: a path, a folder, a frame, or a list of these. alone: files that lie beside an event file and belong to it are taken too.
+    Raises DataError, ColumnError.
+    """
+    listed = list(sources) if isinstance(sources, list | tuple) else [sources]
+    if not listed:
+        raise DataError(f"no {role} source was given; pass a file, a folder or a frame")
+    found: list[Input] = []
+    for n, source in enumerate(listed):
+        if isinstance(source, str | Path):
+            found += _from_path(str(source), role, options)
+        else:
+            found.append(Input(role, frame=source, label=f"frame {n + 1}" if len(listed) > 1 else "the frame"))
+    if role == "events":
+        found = _with_orders(found)
+        if alone:
+            found += _siblings(found, options)
+    return found
+
+
+def assemble(
+    con: duckdb.DuckDBPyConnection,
+    inputs: Sequence[Input],
+    options: Options,
+    *,
+    scratch: Path,
+    known: Sequence[SourceReport] = (),
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> Assembled:
+    """Stage, map, check and join all inputs into the main database of a connection that has a schema or database `staging`.
+
+    known: the sources of the log attached as `old`. scratch: a folder for what must be rewritten before it can be read.
+    Raises DataError, ColumnError, TimeError, StoreError; the main database is untouched unless all inputs are good.
+    """
+    steps = len(inputs) + 2
+    reports: list[SourceReport] = []
+    tables: dict[str, list[str]] = {"events": [], "items": [], "users": []}
+    split_given = any(given.role == "test" for given in inputs)
+    for n, given in enumerate(inputs):
+        if progress is not None:
+            progress("reading", n, steps)
+        staged = prepare(con, _stage(con, given, f"staging.s{n}", scratch, options, progress))
+        source = len(known) + sum(not report.already_in_store for report in reports)
+        report = _build(con, staged, given.role, options, f"staging.t{n}", source, [*known, *reports], now)
+        con.execute(f"DROP TABLE {staged.table}")
+        reports.append(report)
+        if not report.already_in_store:
+            tables["events" if given.role == "test" else given.role].append(f"staging.t{n}")
+    fresh = [report for report in reports if not report.already_in_store]
+    everything = (*known, *fresh)
+    if not fresh:
+        return Assembled(everything, tuple(reports), False, *_abilities(everything))
+    if not any(report.role in ("events", "test") for report in everything):
+        raise DataError("only item or user tables were given; pass a file of events too")
+    _same_clock(everything)
+    if progress is not None:
+        progress("ordering", steps - 2, steps)
+    if tables["events"] or not known:
+        parts = [*(["old.events"] if known else []), *tables["events"]]
+        _write_events(con, parts, everything, split_given)
+        (n_events,) = sql.row(con, "SELECT count(*) FROM events")
+        if not n_events:
+            raise DataError("no act is left after reading: all rows were dropped")
+    else:
+        con.execute("CREATE TABLE events AS SELECT * FROM old.events ORDER BY user_id, position")
+    for role, key in (("items", "item_id"), ("users", "user_id")):
+        given_before = ["old." + role] if any(r.role == role for r in known) else []
+        if tables[role] or given_before:
+            _write_rows(con, [*given_before, *tables[role]], role, key)
+        else:
+            _derive_rows(con, everything, role, key)
+    everything, new = _with_kept(con, everything, reports)
+    return Assembled(everything, new, True, *_abilities(everything))
+
+
+def _abilities(reports: Sequence[SourceReport]) -> tuple[bool, bool, bool]:
+    acts = [r for r in reports if r.role in ("events", "test")]
+    items = any(r.role == "items" or r.facts for r in reports)
+    users = any(r.role == "users" or r.user_facts for r in reports)
+    return any(r.clock is not None for r in acts), items, users
+
+
+def _from_path(given: str, role: SourceRole, options: Options) -> list[Input]:
+    text, _, table = given.partition("#") if not Path(given).exists() else (given, "", "")
+    path = Path(text)
+    if path.is_dir():
+        return _from_folder(path, role, options)
+    file = open_file(path, preset=options.preset, separator=options.separator, header=options.header)
+    if table and file.kind not in ("duckdb", "sqlite"):
+        raise DataError(f"{path} is no database, so it has no table {table!r}; leave '#{table}' out")
+    return [Input(_role(file.form, role), file, table or None, label=given)]
+
+
+def _role(form: Form | None, role: SourceRole) -> SourceRole:
+    """Item and user files among events are taken for what they are."""
+    if role == "events" and form is not None and form.role in ("items", "users"):
+        return form.role  # type: ignore[return-value]
+    return role
+
+
+def _from_folder(folder: Path, role: SourceRole, options: Options) -> list[Input]:
+    def readable(path: Path) -> bool:
+        hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+        return path.is_file() and not hidden and path.name.lower().removesuffix(".gz").endswith(_READABLE) and path.stat().st_size > 0
+
+    paths = sorted(path for path in folder.rglob("*") if readable(path))
+    if not paths:
+        raise DataError(f"{folder} holds no file that can be read; files end in {', '.join(_READABLE)}, or one of these and .gz")
+    files = [open_file(path, preset=options.preset, separator=options.separator, header=options.header) for path in paths]
+    if any(file.form is not None and file.form.role == "events" for file in files):
+        # a known data set: what is no part of it (a licence, links, tags) is left alone
+        preset = next(file.form.preset for file in files if file.form is not None and file.form.role == "events")
+        files = [file for file in files if file.form is not None and file.form.preset == preset]
+    return [Input(_role(file.form, role), file, label=file.label) for file in files if file.form is None or file.form.role != "ignored"]
+
+
+def _with_orders(found: Sequence[Input]) -> list[Input]:
+    """Files of baskets joined to the file of orders that dates them."""
+    orders = [given.file for given in found if given.file is not None and given.file.form is not None and given.file.form.role == "orders"]
+    joined = []
+    for given in found:
+        form = None if given.file is None else given.file.form
+        if form is not None and form.role == "orders":
+            continue
+        if given.file is not None and form is not None and "orders" in form.siblings:
+            beside = orders or _beside(given.file, form.siblings["orders"])
+            if not beside:
+                raise DataError(
+                    f"{given.file.label} lists the baskets of orders; {form.siblings['orders']} must be given too, or lie beside it"
+                )
+            given = dataclasses.replace(given, orders=beside[0])
+        joined.append(given)
+    if orders and not joined:
+        raise DataError(f"{orders[0].label} lists orders without products; give the files of baskets too (order_products__*.csv)")
+    return joined
+
+
+def _siblings(found: Sequence[Input], options: Options) -> list[Input]:
+    have = {given.role for given in found}
+    taken = {given.file.path for given in found if given.file is not None}
+    extra: list[Input] = []
+    for given in found:
+        if given.file is None or given.file.form is None or given.role != "events":
+            continue
+        for role in ("items", "users"):
+            pattern = given.file.form.siblings.get(role)  # type: ignore[call-overload]
+            if pattern is None or role in have:
+                continue
+            for file in _beside(given.file, pattern):
+                if file.path not in taken:
+                    taken.add(file.path)
+                    extra.append(Input(role, file, label=file.label))  # type: ignore[arg-type]
+    return extra
+
+
+def _beside(file: SourceFile, pattern: str) -> list[SourceFile]:
+    stem = file.path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    wanted = file.path.with_name(pattern.format(stem=stem))
+    for path in (wanted, wanted.with_name(wanted.name + ".gz")):
+        if path.is_file() and path.stat().st_size > 0:
+            return [open_file(path)]
+    return []
+
+
+def _stage(con: duckdb.DuckDBPyConnection, given: Input, table: str, scratch: Path, options: Options, progress: Progress | None) -> Staged:
+    forms = forms_of(options.preset if given.role in ("events", "test") else None)
+    if given.file is None:
+        return stage_frame(con, given.frame, table, given.label, forms)
+    if given.file.kind in ("duckdb", "sqlite"):
+        return stage_database(con, given.file.path, given.table, given.file.kind, table, forms)
+    staged = stage_file(con, given.file, table, scratch, forms, progress)
+    if given.orders is None:
+        return staged
+    orders = stage_file(con, given.orders, f"{table}_orders", scratch, forms, progress)
+    own = ", ".join(f"o.{sql.name(c)}" for c in orders.columns if c not in staged.columns)
+    con.execute(
+        f"CREATE TABLE {table}_joined AS SELECT b.*, {own} FROM {staged.table} AS b JOIN {orders.table} AS o USING (order_id) ORDER BY b.rowid"
+    )
+    con.execute(f"DROP TABLE {orders.table}")
+    con.execute(f"DROP TABLE {staged.table}")
+    n_rows, columns = sql.row(con, f"SELECT count(*) FROM {table}_joined")[0], con.execute(f"DESCRIBE {table}_joined").fetchall()
+    if n_rows < staged.n_rows:
+        raise DataError(f"{staged.label}: {staged.n_rows - n_rows} rows are of orders that {orders.label} lacks; use files of one edition")
+    both = hashlib.sha256((staged.sha256 + orders.sha256).encode()).hexdigest()
+    return dataclasses.replace(staged, table=f"{table}_joined", columns={c[0]: c[1] for c in columns}, sha256=both)
+
+
+def _build(
+    con: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    role: SourceRole,
+    options: Options,
+    table: str,
+    source: int,
+    known: Sequence[SourceReport],
+    now: datetime | None,
+) -> SourceReport:
+    acts = role in ("events", "test")
+    columns = map_events(staged, options, _split_values(con, staged)) if acts else map_table(staged, options, role)  # type: ignore[arg-type]
+    told = [columns.columns, columns.event_type, columns.event_types, options.zone, options.time_unit] if acts else [columns.columns]
+    identity = hashlib.sha256(json.dumps([staged.sha256, role, told], sort_keys=True).encode()).hexdigest()
+    report = SourceReport(
+        source=staged.label,
+        role=role,
+        format=staged.format,
+        sha256=staged.sha256,
+        identity=identity,
+        how=columns.how,
+        columns={name: " else ".join(names) for name, names in columns.columns.items()},
+        context=dict(columns.context),
+        rows_read=staged.n_rows,
+        rows_kept=staged.n_rows,
+        separator=None if staged.layout is None else say_separator(staged.layout.separator),
+        header=None if staged.layout is None else staged.layout.header,
+        notes=columns.notes,
+    )
+    for other in known:
+        if other.identity == identity:
+            return dataclasses.replace(report, already_in_store=True)
+        if other.sha256 == staged.sha256 and acts and other.role in ("events", "test"):
+            raise StoreError(
+                f"{staged.label} is in the log already, as {other.source} ({other.role}, {_mapped(other)}), and would now be read another way "
+                f"({role}, {_mapped(report)}); read it the same way, or start a new store"
+            )
+    if not acts:
+        repeats = build_rows(con, staged, columns, table, key="item_id" if role == "items" else "user_id")
+        notes = [*columns.notes, *([f"{repeats} rows repeat an id: the last filled value of each column counts"] if repeats else [])]
+        return dataclasses.replace(report, rows_kept=staged.n_rows - repeats, rows_dropped=repeats, notes=tuple(notes))
+    built = build_acts(
+        con, staged, columns, table, source=source, split="test" if role == "test" else None, time_unit=options.time_unit, now=now
+    )  # fmt: skip
+    return dataclasses.replace(
+        report,
+        event_types=built.event_types,
+        clock=built.clock,
+        time_unit=built.time_unit,
+        zone=built.zone,
+        bad_values=built.bad_values,
+        whole_days=built.whole_days,
+        facts={canonical: columns.context.get(c, c) for canonical, c in columns.facts.items()},
+        user_facts=tuple(columns.context[c] for c in columns.user_facts),
+        notes=(*columns.notes, *built.notes),
+    )
+
+
+def _mapped(report: SourceReport) -> str:
+    return ", ".join(f"{name}={column}" for name, column in report.columns.items() if name in _PLAIN)
+
+
+def _split_values(con: duckdb.DuckDBPyConnection, staged: Staged) -> dict[str, list[str]]:
+    names = {alias for names in EVENT_ALIASES["split"] for alias in names}
+    return {
+        column: [
+            str(r[0]).strip().lower()
+            for r in con.execute(f"SELECT DISTINCT {sql.name(column)} AS v FROM {staged.table} WHERE v IS NOT NULL LIMIT 20").fetchall()
+        ]
+        for column in staged.columns
+        if plain(column.rsplit(".", 1)[-1]) in names
+    }
+
+
+def _same_clock(reports: Sequence[SourceReport]) -> None:
+    acts = [report for report in reports if report.role in ("events", "test")]
+    timed = [report for report in acts if report.clock is not None]
+    if timed and len(timed) < len(acts):
+        other = next(report for report in acts if report.clock is None)
+        raise DataError(
+            f"{timed[0].source} has a clock and {other.source} has none: they cannot be put into one order; give both a time, or neither "
+            "(--column timestamp=-)"
+        )
+
+
+def _write_events(con: duckdb.DuckDBPyConnection, parts: Sequence[str], reports: Sequence[SourceReport], split_given: bool) -> None:
+    """All acts in one order, each repeat but the first dropped."""
+    union = " UNION ALL BY NAME ".join(
+        f"SELECT * {'EXCLUDE (position, _tie, _late) ' if part == 'old.events' else ''}FROM {part}" for part in parts
+    )
+    con.execute(f"CREATE VIEW staging.acts AS {union}" if len(parts) == 1 else f"CREATE TABLE staging.acts AS {union}")
+    _find_repeats(con, reports)
+    described = [r[0] for r in con.execute("DESCRIBE staging.acts").fetchall()]
+    context = [sql.name(c) for c in described if c not in EVENT_COLUMNS and c not in HIDDEN_COLUMNS]
+    canonical = []
+    for name in EVENT_COLUMNS:
+        if name == "position":
+            canonical.append("row_number() OVER w - 1 AS position")
+        elif name == "split" and split_given:
+            canonical.append("coalesce(split, 'train') AS split")
+        else:
+            canonical.append(name)
+    moment = "coalesce(epoch_us(timestamp), _order)"
+    con.execute(
+        f"CREATE TABLE events AS SELECT {', '.join([*canonical, *context])}, _order, "
+        f"coalesce({moment} = lag({moment}) OVER w, false) AS _tie, "
+        "coalesce(_arrival > min(_arrival) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), false) AS _late, _arrival "
+        "FROM staging.acts WHERE NOT EXISTS (FROM staging.repeats AS r WHERE r._arrival = acts._arrival) "
+        "WINDOW w AS (PARTITION BY user_id ORDER BY timestamp, _order, _arrival) ORDER BY user_id, position"
+    )
+
+
+def _find_repeats(con: duckdb.DuckDBPyConnection, reports: Sequence[SourceReport]) -> None:
+    """Arrivals of acts that an earlier one says already: the same event id, or the same user, item, type and time.
+
+    A clock of whole days cannot tell two acts without an item apart, and a log in order of arrival tells nothing: there all are kept.
+    """
+    days = [n for n, report in enumerate(reports) if report.whole_days]
+    blind = f"(item_id IS NULL AND _arrival >> {ARRIVAL_BITS} IN ({', '.join(map(str, days))}))" if days else "false"
+    key = "user_id, item_id, event_type, coalesce(epoch_us(timestamp), _order)"
+    con.execute("CREATE TABLE staging.repeats (_arrival BIGINT)")
+    for told, wanted in (
+        ("event_id", "event_id IS NOT NULL"),
+        (key, f"event_id IS NULL AND coalesce(epoch_us(timestamp), _order) IS NOT NULL AND NOT {blind}"),
+    ):
+        # hashes first: a log has few repeats, and then few rows are compared in full
+        con.execute(
+            f"INSERT INTO staging.repeats SELECT _arrival FROM staging.acts WHERE {wanted} AND hash({told}) IN "
+            f"(SELECT hash({told}) FROM staging.acts WHERE {wanted} GROUP BY 1 HAVING count(*) > 1) "
+            f"QUALIFY row_number() OVER (PARTITION BY {told} ORDER BY _arrival) > 1"
+        )
+
+
+def _write_rows(con: duckdb.DuckDBPyConnection, parts: Sequence[str], role: str, key: str) -> None:
+    union = " UNION ALL BY NAME ".join(f"SELECT *, {n} AS _part, rowid AS _row FROM {part}" for n, part in enumerate(parts))
+    con.execute(f"CREATE TABLE staging.{role} AS {union}")
+    columns = [r[0] for r in con.execute(f"DESCRIBE staging.{role}").fetchall() if r[0] not in (key, "_part", "_row")]
+    last = "".join(f", arg_max({sql.name(c)}, _part) AS {sql.name(c)}" for c in columns)
+    con.execute(f"CREATE TABLE {role} AS SELECT {key}{last} FROM staging.{role} GROUP BY {key} ORDER BY min(_part), min(_row)")
+
+
+def _derive_rows(con: duckdb.DuckDBPyConnection, reports: Sequence[SourceReport], role: str, key: str) -> None:
+    """Item and user tables from what the acts tell: the latest filled value of each column."""
+    told: dict[str, list[str]] = {}
+    for report in reports:
+        facts = report.facts.items() if role == "items" else [(c, c) for c in report.user_facts]
+        for name, column in facts:
+            if column not in told.setdefault(name, []):
+                told[name].append(column)
+    if not told:
+        return
+    moment = "coalesce(epoch_us(timestamp), _order, 0)::HUGEINT * 4611686018427387904 + _arrival"
+    picked = []
+    for name in ITEM_COLUMNS if role == "items" else told:
+        if name == key:
+            continue
+        kind = "DOUBLE" if name == "price" else "VARCHAR"
+        values = [f"CAST({sql.name(c)} AS {kind})" for c in told.get(name, [])]
+        value = f"coalesce({', '.join(values)})" if values else f"CAST(NULL AS {kind})"
+        if name == "attributes" and values:
+            value = f"replace(replace(replace({value}, ' ', '_'), '|', ' '), ',', ' ')"
+        picked.append(f"arg_max({value}, {moment}) AS {sql.name(name)}")
+    con.execute(
+        f"CREATE TABLE {role} AS SELECT {key}, {', '.join(picked)} FROM events WHERE {key} IS NOT NULL GROUP BY {key} ORDER BY {key}"
+    )
+
+
+def _with_kept(
+    con: duckdb.DuckDBPyConnection, everything: Sequence[SourceReport], reports: Sequence[SourceReport]
+) -> tuple[tuple[SourceReport, ...], tuple[SourceReport, ...]]:
+    """The reports with the number of rows of each event source that are in the log."""
+    kept = dict(con.execute(f"SELECT _arrival >> {ARRIVAL_BITS}, count(*) FROM events GROUP BY 1").fetchall())
+    counted = []
+    for n, report in enumerate(everything):
+        if report.role in ("events", "test"):
+            report = dataclasses.replace(report, rows_kept=kept.get(n, 0), rows_dropped=report.rows_read - kept.get(n, 0))
+        counted.append(report)
+    by_identity = {report.identity: report for report in counted}
+    new = tuple(report if report.already_in_store else by_identity[report.identity] for report in reports)
+    return tuple(counted), new
