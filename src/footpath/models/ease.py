@@ -59,7 +59,7 @@ class EASE:
         by_item, columns = history.T.tocsr(), history.tocsc()
         gram = np.empty((train.n_items, train.n_items), order="F")
         for start in range(0, train.n_items, _COLUMNS):  # as a sparse matrix, all of it could take more memory than dense
-            gram[:, start : start + _COLUMNS] = (by_item @ columns[:, start : start + _COLUMNS]).toarray()
+            gram[:, start : start + _COLUMNS] = (by_item @ columns[:, start : start + _COLUMNS]).toarray(order="F")
         gram[np.diag_indices_from(gram)] += self.l2
         self.items, self._popularity, self._weights = train.vocabulary, event_counts(train), _item_weights(gram, self.l2)
         if progress is not None:
