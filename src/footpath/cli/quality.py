@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from footpath.cli import console
-from footpath.result import Cell, Result
+from footpath.result import Result
 
 
 def quality(
@@ -23,25 +23,28 @@ def quality(
         console.print_json({"store": str(store), "data": log.name, "fingerprint": log.fingerprint} | log.quality.to_dict())
         return
     print_quality(log.quality, f"Quality of {log.name}")
-    protocol = "" if log.has_clock else " --protocol loo"
-    console.next_step(f"footpath evaluate {store} --models popularity,item_knn,ease,sasrec{protocol}")
+    console.next_step(evaluation(store, log.has_clock))
+
+
+def evaluation(store: Path, has_clock: bool) -> str:
+    """The command that comes next; a log without a clock can only leave the last event out."""
+    return f"footpath evaluate {store} --models popularity,item_knn,ease,sasrec{'' if has_clock else ' --protocol loo'}"
 
 
 def print_quality(result: Result, title: str) -> None:
-    """The cells of a quality report, a line each, then its warnings."""
-    console.table(
-        title, ["what", "figure", ""], [[cell.id.replace("_", " "), _figure(cell), cell.note] for cell in result.cells], right=["figure"]
-    )
+    """The table of a quality report, a section at a time, then its warnings."""
+    rows, section = [], ""
+    for row in result.table.to_pylist():
+        rows.append(
+            [
+                "" if row["section"] == section else row["section"],
+                row["measure"].replace("_", " "),
+                f"{row['value']} {row['unit']}".rstrip() if row["value"] is not None else "none",
+                row["note"],
+            ]
+        )
+        section = row["section"]
+    console.table(title, ["", "what", "figure", ""], rows)
     for warning in result.meta.get("warnings", []):
-        console.out.print(f"  - {warning}")
-    console.out.print(f"fingerprint {result.meta.get('fingerprint', '')}", style="dim")
-
-
-def _figure(cell: Cell) -> str:
-    if cell.value is None:
-        return "none"
-    if isinstance(cell.value, float):
-        return f"{cell.value:.1%}" if cell.unit == "share" else f"{cell.value:,.4g} {cell.unit}".rstrip()
-    if isinstance(cell.value, int):
-        return f"{cell.value:,} {cell.unit}".rstrip()
-    return str(cell.value)
+        console.out.print(f"  - {warning}", markup=False)
+    console.out.print(f"fingerprint {result.meta['fingerprint']}", style="dim")
