@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import ibis
 import numpy as np
@@ -15,7 +15,7 @@ from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
-from footpath.sequences.prepare import arrange, microseconds
+from footpath.sequences.prepare import Clock, arrange, encode
 from footpath.sequences.vocabulary import Vocabulary
 
 
@@ -47,41 +47,40 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
             raise ConfigError(f"no event type {name!r}{did_you_mean(name, EVENT_TYPES)}; there are: {', '.join(EVENT_TYPES)}")
     wanted = ["user_id", "item_id", "event_type", "position", "value", *(["timestamp"] if log.has_clock else []), *columns]
     acts = log.table
-    n_acts = acts.count().execute()
-    if event_types is not None:
-        acts = acts.filter(acts.event_type.isin(list(event_types)))
-    n_typed = acts.count().execute()
-    table = acts.filter(acts.item_id.notnull()).select(wanted).to_pyarrow()
+    typed = acts if event_types is None else acts.filter(acts.event_type.isin(list(event_types)))
+    n_acts, n_typed = acts.count().to_pyarrow().as_py(), typed.count().to_pyarrow().as_py()
+    table = _in_dictionaries(typed.filter(typed.item_id.notnull()).select(wanted))
     if not table.num_rows:
         of_types = "" if event_types is None else f" of type {', '.join(event_types)}"
-        raise DataError(
-            f"log {log.name!r} has no act{of_types} on an item, so there are no sequences; its {n_acts} acts are of other kinds"
-        )
-    arranged = arrange(table["user_id"], table["item_id"], table["position"].to_numpy(), core=core)
-    order = arranged.order
-    if not len(order):
-        raise DataError(
-            f"log {log.name!r} has no user and item left with core={core}; its {table.num_rows} acts are too sparse: lower core"
-        )
-    vocabulary = Vocabulary.build(arranged.item_ids, seed)
+        raise DataError(f"log {log.name!r} has no act{of_types} on an item among its {n_acts} acts, so there are no sequences")
+    users, items = encode(table["user_id"], "user_id"), encode(table["item_id"], "item_id")
+    positions = np.from_dlpack(table["position"].combine_chunks())
+    arranged = arrange(users, items, positions, core=core)
     values = _values(table["value"])
-    dataset = SequenceDataset(
-        vocabulary,
-        arranged.user_ids,
-        arranged.offsets,
-        vocabulary.encode(arranged.item_ids)[arranged.item_codes],
-        times=microseconds(table["timestamp"])[order] if log.has_clock else None,
-        types=_type_codes(table["event_type"])[order],
-        values=None if values is None else values[order],
-        item_features=None if log.items is None else item_features(log.items, vocabulary),
+    dataset = arranged.dataset(
+        seed,
+        times=Clock.read(table["timestamp"], "us").microseconds(arranged) if log.has_clock else None,
+        types=arranged.numbers(_type_codes(table["event_type"])),
+        values=None if values is None else arranged.numbers(values),
     )
-    taken = pa.array(order)
+    if log.items is not None:
+        dataset = replace(dataset, item_features=item_features(log.items, dataset.vocabulary))
     counts = {
-        "other_types": int(n_acts - n_typed),
-        "without_item": int(n_typed - table.num_rows),
-        "below_core": int(table.num_rows - len(order)),
+        "other_types": n_acts - n_typed,
+        "without_item": n_typed - table.num_rows,
+        "below_core": table.num_rows - dataset.n_events,
     }
-    return Aligned(dataset, {name: table[name].combine_chunks().take(taken) for name in columns}, counts)
+    return Aligned(dataset, {name: arranged.strings(table[name]) for name in columns}, counts)
+
+
+def _in_dictionaries(acts: ibis.Table) -> pa.Table:
+    """A table in memory, a million rows at a time, with every string held once a batch instead of once a row."""
+    with acts.to_pyarrow_batches(chunk_size=1_000_000) as reader:
+        batches = [
+            pa.table([c.dictionary_encode() if pa.types.is_string(c.type) else c for c in batch.columns], batch.schema.names)
+            for batch in reader
+        ]
+        return pa.concat_tables(batches) if batches else reader.schema.empty_table()
 
 
 def item_features(items: ibis.Table, vocabulary: Vocabulary) -> ItemFeatures:
@@ -104,10 +103,10 @@ def _type_codes(names: pa.ChunkedArray) -> Int8[np.ndarray, " E"]:
     if codes.null_count:
         unknown = pc.unique(names.filter(pc.is_null(codes)))[0].as_py()
         raise DataError(f"event type {unknown!r} is not in the contract; there are: {', '.join(EVENT_TYPES)}")
-    return codes.to_numpy().astype(np.int8)
+    return np.from_dlpack(codes.combine_chunks()).astype(np.int8)
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray | None:
     if column.null_count == len(column):
         return None
-    return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy().astype(np.float32)
+    return np.from_dlpack(pc.fill_null(column.cast(pa.float32()), np.float32(np.nan)).combine_chunks())

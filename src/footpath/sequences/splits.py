@@ -225,7 +225,7 @@ def split_labels(column: pa.Array, log_name: str) -> Int8[np.ndarray, " E"]:
     strange = column.filter(pc.and_(pc.is_null(codes), pc.is_valid(column)))
     if len(strange):
         raise DataError(f"split {strange[0].as_py()!r} in log {log_name!r} is not one of {', '.join(SPLIT_LABELS)}")
-    return pc.fill_null(codes, _TRAIN).to_numpy(zero_copy_only=False).astype(np.int8)
+    return np.from_dlpack(pc.fill_null(codes, _TRAIN)).astype(np.int8)
 
 
 def iso_time(microseconds: int) -> str:

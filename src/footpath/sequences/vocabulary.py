@@ -34,7 +34,7 @@ class Vocabulary:
         ordered = distinct.take(pc.sort_indices(distinct))
         if isinstance(ordered, pa.ChunkedArray):
             ordered = ordered.combine_chunks()
-        return cls(ordered.take(pa.array(np.random.default_rng(seed).permutation(len(ordered)))))
+        return cls(ordered.take(arrow_numbers(np.random.default_rng(seed).permutation(len(ordered)))))
 
     def __post_init__(self) -> None:
         if self.ids.null_count:
@@ -70,9 +70,17 @@ class Vocabulary:
         found = pc.index_in(ids.cast(pa.string()), value_set=self.ids)
         if isinstance(found, pa.ChunkedArray):
             found = found.combine_chunks()
-        return pc.add(pc.fill_null(found, -1), 1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        if found.null_count:
+            found = pc.fill_null(found, -1)
+        return np.from_dlpack(found) + np.int32(1)
 
     def decode(self, indexes: Int32[np.ndarray, " E"]) -> list[str | None]:
         """Ids of many indexes, None where the index is 0."""
         flat = np.asarray(indexes)
         return self.ids.take(pa.array(flat - 1, mask=flat == 0)).to_pylist()
+
+
+def arrow_numbers(numbers: np.ndarray) -> pa.Array:
+    """An Arrow array over the same memory; `pa.array` would load pandas first, where it is installed, which takes a second."""
+    numbers = np.ascontiguousarray(numbers)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), [None, pa.py_buffer(numbers)])
