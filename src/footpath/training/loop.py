@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from footpath.errors import ConfigError
 from footpath.progress import Progress
+from footpath.training.adamw import AdamW
 
 Batch = TypeVar("Batch")
 BatchOut = TypeVar("BatchOut", covariant=True)
@@ -65,9 +66,8 @@ class EarlyStop:
 class GradientStep(Generic[Batch]):
     """The ordinary step: a loss, its gradient, clipped where asked, and AdamW on a learning-rate schedule.
 
-    l2: weight decay a unit of learning rate, on matrices only (Loshchilov and Hutter, ICLR 2019, https://arxiv.org/abs/1711.05101).
-    warmup_steps: the rate rises linearly over these. decay: then it stays, or falls linearly to 0 at `total_steps`. clip_norm: longest
-    gradient. Raises ConfigError where the loss or the gradient is not finite.
+    l2: weight decay a unit of learning rate. clip_norm: longest gradient. warmup_steps: the rate rises linearly over these. decay_until:
+    then it falls linearly, to 0 at this step; None: it stays. Raises ConfigError where the loss or the clipped gradient is not finite.
     """
 
     def __init__(
@@ -79,33 +79,35 @@ class GradientStep(Generic[Batch]):
         l2: float = 0.0,
         clip_norm: float | None = None,
         warmup_steps: int = 0,
-        decay: Literal["none", "linear"] = "none",
-        total_steps: int | None = None,
+        decay_until: int | None = None,
     ) -> None:
-        if decay == "linear" and total_steps is None:
-            raise ConfigError("decay='linear' needs total_steps, the step at which the learning rate is 0")
-        parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        matrices = [parameter for parameter in parameters if parameter.dim() > 1]
-        vectors = [parameter for parameter in parameters if parameter.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": l2}, {"params": vectors, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _rate(step, warmup_steps, decay, total_steps))
-        self._parameters, self._loss, self._clip_norm, self._learning_rate = parameters, loss, clip_norm, learning_rate
+        if decay_until is not None and decay_until <= warmup_steps:
+            raise ConfigError(f"decay_until must be above the {warmup_steps} steps of warm-up, got {decay_until}")
+        self._parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self._optimizer = AdamW(self._parameters, l2=l2)
+        self._loss, self._clip_norm, self._learning_rate = loss, clip_norm, learning_rate
+        self._warmup_steps, self._decay_until, self._steps = warmup_steps, decay_until, 0
 
     def __call__(self, batch: Batch) -> float:
         loss = self._loss(batch)
         value = loss.item()
         if not math.isfinite(value):
             raise ConfigError(f"the loss became {value} at learning_rate {self._learning_rate:g}: {_REMEDY}")
-        self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         if self._clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self._parameters, self._clip_norm).item()
             if not math.isfinite(norm):
                 raise ConfigError(f"the gradient became {norm} at learning_rate {self._learning_rate:g}: {_REMEDY}")
-        self._optimizer.step()
-        self._schedule.step()
+        self._optimizer.step(self._learning_rate * self._share_of_rate())
+        self._steps += 1
         return value
+
+    def _share_of_rate(self) -> float:
+        if self._steps < self._warmup_steps:
+            return (self._steps + 1) / self._warmup_steps
+        if self._decay_until is None:
+            return 1.0
+        return max(0.0, (self._decay_until - self._steps) / (self._decay_until - self._warmup_steps))
 
 
 _REMEDY: Final = "lower learning_rate, for instance by ten, and look for extreme values in what is fitted"
@@ -184,14 +186,6 @@ def fast_matmul() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _rate(step: int, warmup_steps: int, decay: str, total_steps: int | None) -> float:
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    if decay == "none" or total_steps is None:
-        return 1.0
-    return max(0.0, (total_steps - step) / max(1, total_steps - warmup_steps))
 
 
 def _check_finite(module: nn.Module, epoch: int) -> None:

@@ -55,11 +55,17 @@ def uniform_negatives(n_items: int, shape: tuple[int, ...], generator: torch.Gen
     return torch.randint(1, n_items, shape, generator=generator)
 
 
+def _rows(n: int, most: int) -> int:
+    """Rows of a chunk: at most `most`, at least 1, and such that the last chunk is not a small rest."""
+    chunks = math.ceil(n / max(1, most))
+    return math.ceil(n / chunks)
+
+
 class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, chunk: int) -> Tensor:
         items, labels = table[1:], targets - 1
-        rows = max(1, min(chunk // len(items), len(states)))
+        rows = _rows(len(states), chunk // len(items))
         scores_buffer = states.new_empty(rows, len(items))
         d_states, d_table = torch.empty_like(states), torch.zeros_like(table)
         total = states.new_zeros(())
@@ -90,7 +96,7 @@ class _SharedSampledSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, negatives: Tensor, shift: Tensor | None, chunk: int) -> Tensor:
         items, positives = table[negatives], table[targets]  # (S, D), (T, D)
-        rows = max(1, min(chunk // len(items), len(states)))
+        rows = _rows(len(states), chunk // len(items))
         scores_buffer = states.new_empty(rows, len(items))
         d_states, d_items, d_positives = torch.empty_like(states), torch.zeros_like(items), torch.empty_like(states)
         total = states.new_zeros(())
@@ -128,7 +134,7 @@ class _SampledSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, negatives: Tensor, shift: Tensor | None, chunk: int) -> Tensor:
         candidates = torch.cat([targets[:, None], negatives], 1)  # (T, 1 + S)
-        rows = max(1, min(chunk // (candidates.shape[1] * states.shape[1]), len(states)))
+        rows = _rows(len(states), chunk // (candidates.shape[1] * states.shape[1]))
         d_states, d_table = torch.empty_like(states), torch.zeros_like(table)
         total = states.new_zeros(())
         for start in range(0, len(states), rows):

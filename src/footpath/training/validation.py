@@ -28,6 +28,8 @@ def validation_ndcg(holdout: Holdout, chunks: ScoreChunks) -> float:
     rows = np.repeat(np.arange(len(holdout)), np.diff(holdout.offsets))
     relevant = np.unique(rows * n_items + holdout.items)  # a key for each (row, item)
     repeats = bool(np.isin(relevant, histories.rows * np.int64(n_items) + histories.items).any())
+    if not len(relevant):
+        return float("nan")
     n_relevant = np.bincount(relevant // n_items, minlength=len(holdout))
     discounts = 1 / np.log2(np.arange(2, _K + 2))
     ideal = np.concatenate([[0], np.cumsum(discounts)])[np.minimum(n_relevant, _K)]
@@ -38,7 +40,8 @@ def validation_ndcg(holdout: Holdout, chunks: ScoreChunks) -> float:
             seen = histories.take(chunk_rows)
             scores[torch.from_numpy(seen.rows.astype(np.int64)), torch.from_numpy(seen.items.astype(np.int64))] = -torch.inf
         best = scores.topk(min(_K, n_items), dim=1).indices.numpy()
-        hits = np.isin(chunk_rows[:, None] * n_items + best, relevant)
+        keys = chunk_rows[:, None] * n_items + best
+        hits = relevant[np.minimum(np.searchsorted(relevant, keys), len(relevant) - 1)] == keys
         gains[chunk_rows] = hits @ discounts[: hits.shape[1]]
     asked = n_relevant > 0
-    return float((gains[asked] / ideal[asked]).mean()) if asked.any() else float("nan")
+    return float((gains[asked] / ideal[asked]).mean())

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.split import Holdout
+from footpath.sequences.vocabulary import Vocabulary
+from footpath.training.validation import validation_ndcg
+
+VOCABULARY = Vocabulary.build([f"i{i:02}" for i in range(30)])
+
+
+def _holdout(histories: list[list[int]], relevant: list[list[int]]) -> Holdout:
+    offsets = np.cumsum([0, *map(len, histories)])
+    users = SequenceDataset.from_lists([[] for _ in histories]).users
+    dataset = SequenceDataset(VOCABULARY, users, offsets, np.array([i for h in histories for i in h], np.int32))
+    return Holdout(dataset, np.cumsum([0, *map(len, relevant)]), np.array([i for r in relevant for i in r], np.int32))
+
+
+def _naive(holdout: Holdout, scores: np.ndarray, masked: bool) -> float:
+    figures = []
+    for b in range(len(holdout)):
+        relevant = set(holdout.items[holdout.offsets[b] : holdout.offsets[b + 1]].tolist())
+        if relevant:
+            barred = {0} | (set(holdout.histories.history(b).tolist()) if masked else set())
+            ranking = [i for i in np.argsort(-scores[b]) if i not in barred][:10]
+            gain = sum(1 / np.log2(place + 2) for place, i in enumerate(ranking) if i in relevant)
+            figures.append(gain / sum(1 / np.log2(place + 2) for place in range(min(10, len(relevant)))))
+    return float(np.mean(figures))
+
+
+def _chunks(scores: np.ndarray, order: list[list[int]]):
+    for rows in order:
+        yield np.array(rows), torch.from_numpy(scores[rows].copy())
+
+
+@pytest.mark.parametrize(
+    ("relevant", "masked"),
+    [([[5], [7], [1]], True), ([[5, 6, 9], [], list(range(15, 29))], True), ([[5], [3], [1]], False)],
+    ids=["one target", "many and none", "a repeat: nothing is masked"],
+)
+def test_it_equals_a_naive_ranking(relevant: list[list[int]], masked: bool) -> None:
+    scores = np.random.default_rng(4).normal(size=(3, 31)).astype(np.float32)
+    scores[:, 0] = 99  # padding never wins
+    scores[0, [5, 6]] += 2
+    scores[1, [3, 7]] += 2
+    holdout = _holdout([[2, 3, 3], [3, 4], []], relevant)
+    figure = validation_ndcg(holdout, _chunks(scores, [[2, 0], [1]]))
+    assert figure == pytest.approx(_naive(holdout, scores, masked), abs=1e-9)
+    assert figure > 0
+
+
+def test_by_hand_a_target_in_third_place_is_worth_a_half() -> None:
+    scores = np.linspace(1, 0, 31, dtype=np.float32)[None]  # item 1 leads
+    assert validation_ndcg(_holdout([[]], [[3]]), _chunks(scores, [[0]])) == pytest.approx(1 / np.log2(4))
+    assert validation_ndcg(_holdout([[1, 2]], [[3]]), _chunks(scores, [[0]])) == pytest.approx(1.0)
+
+
+def test_a_holdout_without_targets_has_no_figure() -> None:
+    assert np.isnan(validation_ndcg(_holdout([[1]], [[]]), _chunks(np.zeros((1, 31), np.float32), [[0]])))
