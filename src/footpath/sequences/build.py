@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import ibis
 import numpy as np
@@ -16,6 +17,7 @@ from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.prepare import Clock, arrange, encode
+from footpath.sequences.storage import kept_on_disk
 from footpath.sequences.vocabulary import Vocabulary
 
 
@@ -31,13 +33,22 @@ class Aligned:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def sequences(log: EventLog, *, event_types: Sequence[str] | None = None, core: int = 1, seed: int = 0) -> SequenceDataset:
-    """The acts of each user on items, in the order of the log.
+def sequences(
+    log: EventLog,
+    *,
+    event_types: Sequence[str] | None = None,
+    core: int = 1,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    above_mib: int = 1024,
+) -> SequenceDataset:
+    """The acts of each user on items, in the order of the log; rows ascend by user id.
 
     Acts without an item are left out. event_types: only these; all by default. core: users and items with fewer acts are
-    dropped until none is left. seed: of the shuffled vocabulary. Raises ConfigError, DataError.
+    dropped, again and again until none is left that has fewer. seed: of the shuffled vocabulary. directory: where arrays of more
+    than `above_mib` in all are saved, to be mapped into memory from there. Raises ConfigError, DataError.
     """
-    return aligned(log, (), event_types=event_types, core=core, seed=seed).dataset
+    return kept_on_disk(aligned(log, (), event_types=event_types, core=core, seed=seed).dataset, directory, above_mib)
 
 
 def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str] | None = None, core: int = 1, seed: int = 0) -> Aligned:

@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 
 from footpath.errors import ColumnError, ConfigError, DataError, did_you_mean
 from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.storage import kept_on_disk
 from footpath.sequences.vocabulary import Vocabulary, arrow_numbers
 
 Column: TypeAlias = np.ndarray | pa.Array | pa.ChunkedArray
@@ -93,12 +94,15 @@ def prepare(
     unit: Unit = "us",
     core: int = 1,
     seed: int = 0,
+    directory: str | Path | None = None,
+    above_mib: int = 1024,
 ) -> SequenceDataset:
     """Sequences by user, oldest first: by `positions` where given, else by time, and among equals in order of arrival.
 
     users, items: integers or strings (plain or dictionary-encoded), one an event. times: integers in `unit` since 1970 UTC, or
     timestamps. core: users and items with fewer events are dropped, again and again until none is left that has fewer.
-    Rows ascend by user id, integers as numbers, strings by code point. Raises ConfigError, ColumnError, DataError.
+    Rows ascend by user id, integers as numbers, strings by code point. directory: where arrays of more than `above_mib` in all are
+    saved, to be mapped into memory from there. Raises ConfigError, ColumnError, DataError.
     """
     n_events = len(users)
     if not n_events:
@@ -109,12 +113,13 @@ def prepare(
     clock = None if times is None else Clock.read(times, unit)
     keys = positions if positions is not None else None if clock is None else clock.ticks
     arranged = arrange(encode(users, "users"), encode(items, "items"), keys, core=core)
-    return arranged.dataset(
+    data = arranged.dataset(
         seed,
         times=None if clock is None else clock.microseconds(arranged),
         types=None if types is None else arranged.numbers(types).astype(np.int8, copy=False),
         values=None if values is None else arranged.numbers(values).astype(np.float32, copy=False),
     )
+    return kept_on_disk(data, directory, above_mib)
 
 
 def prepare_parquet(
@@ -126,6 +131,8 @@ def prepare_parquet(
     unit: Unit = "us",
     core: int = 1,
     seed: int = 0,
+    directory: str | Path | None = None,
+    above_mib: int = 1024,
 ) -> SequenceDataset:
     """What `prepare` makes of three columns of a Parquet file or folder, read one after the other and a row group at a time.
 
@@ -135,7 +142,7 @@ def prepare_parquet(
     table = _ParquetColumns.open(Path(path))
     clock = None if time is None else table.clock(time, unit)
     arranged = arrange(table.encode(user), table.encode(item), None if clock is None else clock.ticks, core=core)
-    return arranged.dataset(seed, times=None if clock is None else clock.microseconds(arranged))
+    return kept_on_disk(arranged.dataset(seed, times=None if clock is None else clock.microseconds(arranged)), directory, above_mib)
 
 
 def arrange(users: Encoded, items: Encoded, keys: np.ndarray | None, *, core: int = 1) -> Arrangement:

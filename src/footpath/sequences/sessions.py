@@ -12,7 +12,7 @@ from jaxtyping import Int32
 
 from footpath.errors import ConfigError, DataError
 from footpath.events.log import EventLog
-from footpath.sequences.build import Aligned, aligned
+from footpath.sequences.build import aligned
 from footpath.sequences.dataset import SequenceDataset
 
 _MICROSECONDS_PER_MINUTE: Final = 60_000_000
@@ -31,7 +31,7 @@ def sessionize(
     By the log's session ids where every act has one, else by gaps of 30 minutes; a given `gap_minutes` goes by gaps in any case.
     Raises ConfigError for a log with neither session ids nor a clock.
     """
-    read: Aligned = aligned(log, ("session_id",), event_types=event_types, core=core, seed=seed)
+    read = aligned(log, ("session_id",), event_types=event_types, core=core, seed=seed)
     ids = read.columns["session_id"]
     if gap_minutes is None and not ids.null_count:
         return read.dataset, sessions_by_id(read.dataset, ids)

@@ -72,7 +72,7 @@ class Vocabulary:
             found = found.combine_chunks()
         if found.null_count:
             found = pc.fill_null(found, -1)
-        return np.from_dlpack(found) + np.int32(1)
+        return np.add(np.from_dlpack(found), 1, dtype=np.int32)
 
     def decode(self, indexes: Int32[np.ndarray, " E"]) -> list[str | None]:
         """Ids of many indexes, None where the index is 0."""
