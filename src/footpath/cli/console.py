@@ -21,7 +21,9 @@ from footpath.progress import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
-out = Console(highlight=False, soft_wrap=True)
+_WIDE = 160  # of what is written to a file or a pipe, where there is no edge to wrap at
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 err = Console(stderr=True, highlight=False)
 
 

@@ -67,30 +67,33 @@ def evaluate(
     if json:
         console.print_json(printed)
         return
-    print_report(printed, requested=names)
+    print_report(printed, requested=names, metrics=metric and list(printed["rows"][0]["metrics"]))
     console.next_step(f"footpath train {store} --model {_best(printed, names)} --into RUN")
 
 
-def print_report(report: Mapping[str, Any], requested: Sequence[str]) -> None:
-    """The table, its paired tests and its audit; rows that were added for reference are marked."""
+def print_report(report: Mapping[str, Any], requested: Sequence[str], metrics: Sequence[str] | None = None) -> None:
+    """The table, its paired tests and its audit; rows that were added for reference are marked.
+
+    metrics: the columns; None for those that fit a terminal, while `--json` has them all.
+    """
     rows = report["rows"]
-    metrics = list(rows[0]["metrics"])
+    shown = metrics or [name for name in rows[0]["metrics"] if name.startswith(("recall", "ndcg", "coverage", "novelty"))]
     fitted = {"train": "training events", "refit": "training and validation events"}[rows[0]["fitted_on"]]
     console.table(
-        f"{report['data']}, protocol {report['protocol']}: {rows[0]['n_histories']:,} histories of {rows[0]['n_users']:,} users, "
-        f"whole catalogue of {report['audit']['n_catalogue']:,} items ranked, fitted on {fitted}",
-        ["model", *metrics, "fit CPU-s", "score CPU-s"],
+        f"{report['data']}, protocol {report['protocol']}: {rows[0]['n_histories']:,} histories of {rows[0]['n_users']:,} users\n"
+        f"whole catalogue of {report['audit']['n_catalogue']:,} items ranked, "
+        f"{'repeats allowed' if report['audit']['repeat'] else 'seen items masked'}, fitted on {fitted}",
+        ["model", *shown, "CPU-s"],
         [
             [
-                row["model"] if row["model"] in requested else f"{row['model']} (reference)",
-                *(figure(row["metrics"][name]) for name in metrics),
-                f"{row['fit_cpu_s']:.1f}",
-                f"{row['score_cpu_s']:.1f}",
+                row["model"] if row["model"] in requested else f"{row['model']} *",
+                *(figure(row["metrics"][name]) for name in shown),
+                f"{row['fit_cpu_s'] + row['score_cpu_s']:.1f}",
             ]
-            for row in sorted(rows, key=lambda row: -(row["metrics"][metrics[0]]["value"] or 0))
+            for row in sorted(rows, key=lambda row: -(row["metrics"][shown[0]]["value"] or 0))
         ],
-        right=[*metrics, "fit CPU-s", "score CPU-s"],
-        caption="Brackets: 95 % bootstrap interval over users.",
+        right=[*shown, "CPU-s"],
+        caption="[ ]: 95 % bootstrap interval over users. CPU-s: to fit and to rank. * added for reference.",
     )
     for comparison in report.get("comparisons", []):
         if comparison["model"] in requested:

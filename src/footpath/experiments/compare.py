@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from footpath.errors import ConfigError
 from footpath.evaluation.audit import audit
+from footpath.evaluation.metrics import parse_metrics
 from footpath.evaluation.protocol import Evaluation, FittedOn, Report, compare_paired, evaluate
 from footpath.events.log import EventLog
 from footpath.models import catalog
@@ -60,6 +61,7 @@ def compare(
         if names.count(name) > 1:
             raise ConfigError(f"model {name!r} is named {names.count(name)} times; name each once")
     wanted = [*candidates, *(Candidate(name) for name in REFERENCES if references and name not in names)]
+    parse_metrics(metrics, k)
     models = [catalog.create(candidate.name, **candidate.fields) for candidate in wanted]
     parts = split(log, protocol, repeat=repeat, targets=targets, event_types=event_types, core=core, seed=seed)
     rows = []
