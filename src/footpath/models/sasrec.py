@@ -50,7 +50,7 @@ class SASRec:
 
     epochs: at most so many where validation chooses. negatives: items sampled for each batch; 0 for the softmax over all items, which is
     the best where it is affordable. l2: weight decay. patience: epochs without a better validation NDCG@10 before fit stops; None for all.
-    history: losses, validation figures and CPU-seconds by epoch of the last fit.
+    history: losses, validation figures and CPU-seconds by epoch, where the model was fitted in this process.
     """
 
     dim: int = 64
@@ -67,6 +67,7 @@ class SASRec:
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     history: History | None = field(init=False, repr=False, compare=False, default=None)
+    _best_epoch: int = field(init=False, repr=False, compare=False)
     _network: Network = field(init=False, repr=False, compare=False)
     _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
 
@@ -80,8 +81,11 @@ class SASRec:
             raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not 0 <= self.l2 < float("inf") or self.negatives < 0:
-            raise ConfigError(f"l2 and negatives must be at least 0, got {self.l2} and {self.negatives}")
+        if not 0 <= self.l2 < float("inf"):
+            raise ConfigError(f"l2 must be at least 0 and finite, got {self.l2}")
+        if self.negatives < 0:
+            raise ConfigError(f"negatives must be at least 0, got {self.negatives}")
+        self._early_stop()
 
     def fit(self, train: SequenceDataset, *, validation: Holdout | None = None, progress: Progress | None = None) -> Self:
         """Learn the next item at every position; with validation, keep the epoch with the best NDCG@10 of a full ranking.
@@ -106,17 +110,18 @@ class SASRec:
                 epochs=self.epochs,
                 seed=self.seed,
                 evaluate=evaluate,
-                early_stop=EarlyStop(self.patience, _MIN_EPOCHS),
+                early_stop=self._early_stop(),
                 progress=progress,
             )
-        self.items, self.history, self._network, self._popularity = train.vocabulary, history, network, popularity
+        self.items, self.history, self._best_epoch = train.vocabulary, history, history.best_epoch
+        self._network, self._popularity = network, popularity
         return self
 
     def settled(self) -> Self:
-        """An unfitted SASRec that runs as many epochs as validation found best."""
-        if self.history is None:
-            raise NotFittedError("SASRec is not fitted here, so validation has chosen no number of epochs: call fit(train, validation=...)")
-        return dataclasses.replace(self, epochs=self.history.best_epoch, patience=None)
+        """An unfitted SASRec that runs as many epochs as validation found best; raises NotFittedError."""
+        if not hasattr(self, "_best_epoch"):
+            raise NotFittedError("SASRec is not fitted, so no number of epochs is chosen: call fit(train, validation=...) first")
+        return dataclasses.replace(self, epochs=self._best_epoch, patience=None)
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
         """State times item; the logarithm of popularity where a history holds no known item."""
@@ -129,12 +134,13 @@ class SASRec:
 
     def state(self) -> Mapping[str, np.ndarray]:
         weights = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
-        return {**weights, "popularity": self._popularity}
+        return {**weights, "popularity": self._popularity, "best_epoch": np.array(self._best_epoch)}
 
     def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `state`; raises RunError where an array is missing or has another shape than these hyper-parameters give it."""
         network = self._new_network(len(items))
-        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} | {"popularity": (len(items),)}
+        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        expected |= {"popularity": (len(items),), "best_epoch": ()}
         for name, shape in expected.items():
             found = state[name].shape if name in state else None
             if found != shape:
@@ -143,8 +149,12 @@ class SASRec:
                     "restore with the hyper-parameters and the vocabulary that it was fitted with"
                 )
         network.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in network.state_dict()})
-        self.items, self._network, self._popularity = items, network.eval(), np.array(state["popularity"])
+        self.items, self._best_epoch = items, int(state["best_epoch"])
+        self._network, self._popularity = network.eval(), np.array(state["popularity"])
         return self
+
+    def _early_stop(self) -> EarlyStop:
+        return EarlyStop(self.patience, _MIN_EPOCHS)
 
     def _new_network(self, n_items: int) -> Network:
         return Network(n_items, self.dim, self.heads, self.blocks, self.max_len, self.dropout)
