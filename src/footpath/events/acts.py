@@ -12,34 +12,31 @@ import duckdb
 from footpath.errors import DataError
 from footpath.events import sql
 from footpath.events.aliases import EVENT_NAMES, SPLIT_NAMES, plain
-from footpath.events.clock import read_clock
-from footpath.events.contract import EVENT_COLUMNS, ITEM_COLUMNS
+from footpath.events.clock import Clock, read_clock
+from footpath.events.contract import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from footpath.events.mapping import DAYS, RELATIVE_DAYS, ColumnMap
 from footpath.events.sources import Staged
 
 ARRIVAL_BITS: Final = 40
 """Rows of one source are numbered in that many bits; the source's number stands above them."""
 NULL_TEXTS: Final = ("", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "\\N")
-"""Texts that stand for nothing in an id."""
-_FLOATS: Final = ("FLOAT", "DOUBLE")
-_SQL_TYPES: Final = {"string": "VARCHAR", "float64": "DOUBLE", "int64": "BIGINT", "timestamp": "TIMESTAMP"}
-_EMPTY: Final = "''"
+"""Texts that stand for nothing, in ids and in numbers."""
+SQL_TYPES: Final = {"string": "VARCHAR", "float64": "DOUBLE", "int64": "BIGINT", "timestamp": "TIMESTAMP"}
+_IDS: Final = ("user_id", "item_id", "event_id", "session_id", "request_id", "policy")
+_NUMBERS: Final = ("value", "price", "quantity", "slot", "propensity")
+_NOTHING: Final = f"({', '.join(map(sql.text, NULL_TEXTS))})"
 _SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
 class Acts:
-    """The acts of one source as a table with `_order` and `_arrival`.
+    """How the acts of one source were read.
 
-    event_types: name in the file to canonical type and number of rows. bad_values: column to (rows, an example).
-    clock: how times were read, in words; None for a log without one. whole_days: the clock tells days only.
+    event_types: name in the file to canonical type and number of rows; the name is empty where no column tells.
+    bad_values: numeric column to how many values are no numbers, and an example. clock: None for a log without one.
     """
 
-    table: str
-    clock: str | None
-    zone: str | None
-    time_unit: str | None
-    whole_days: bool
+    clock: Clock | None
     event_types: Mapping[str, tuple[str, int]]
     bad_values: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -49,264 +46,266 @@ def build_acts(
     con: duckdb.DuckDBPyConnection,
     staged: Staged,
     columns: ColumnMap,
-    table: str,
+    view: str,
     *,
     source: int,
     split: str | None = None,
     time_unit: str | None = None,
     now: datetime | None = None,
 ) -> Acts:
-    """The acts of one event source.
+    """Make a view of the acts of one event source: the canonical columns that it has, its context, `_order` and `_arrival`.
 
     source: its number in the log. split: of every act, where the user gave this source as one. Raises DataError, TimeError.
     """
-    if not staged.n_rows:
-        raise DataError(f"{staged.label} has a header and no rows: there are no acts in it")
-    ids = {n: _id(con, staged, columns, n) for n in ("user_id", "item_id", "event_id", "session_id", "request_id", "policy")}
-    _refuse_null_users(con, staged, columns, ids["user_id"])
-    notes: list[str] = []
+    rows = _Rows(con, staged, columns)
+    rows.refuse_none("there are no acts in it")
+    picked: dict[str, str] = {name: rows.id(name) for name in _IDS if name == "item_id" or columns.columns.get(name)}
+    rows.refuse_nulls("user_id", picked["user_id"])
     clock = None
     if columns.columns.get("timestamp"):
-        (column, kind) = _value(staged, columns, "timestamp")
-        clock = read_clock(
-            con, staged.table, column, kind, label=staged.label, source=columns.source_of("timestamp"), zone=columns.zone, time_unit=time_unit, now=now
-        )  # fmt: skip
-    order = _order(con, staged, columns)
-    types = _event_types(con, staged, columns, table)
-    numbers, bad_values = _numbers(con, staged, columns)
-    context = dict(columns.context)
-    if (types and any(kind == "other" for kind, _ in types.values())) or len({kind for kind, _ in types.values()}) < len(types):
-        for name in columns.columns.get("event_type", ()):
-            context[name] = _free(name, context)
-    picked = {
-        **ids,
-        "event_type": "kinds._kind" if types else sql.text(columns.event_type),
-        "timestamp": clock.sql if clock is not None else "NULL",
-        **numbers,
-        "split": sql.text(split) if split is not None else _split(con, staged, columns),
-    }
-    ordered = [
-        f"CAST({picked.get(name, 'NULL')} AS {_SQL_TYPES[kind]}) AS {name}" for name, kind in EVENT_COLUMNS.items() if name != "position"
-    ]
-    ordered += [f"{_context(con, staged, column)} AS {sql.name(name)}" for column, name in context.items()]
+        clock = _clock(rows, time_unit, now)
+        picked["timestamp"] = clock.sql
+    types = rows.event_types(f"{view}_kinds")
+    picked["event_type"] = "kinds._kind" if types else sql.text(columns.event_type)
+    bad_values = {}
+    for name in _NUMBERS:
+        if columns.columns.get(name):
+            picked[name] = rows.number(name)
+            if (found := rows.bad_numbers(name, picked[name])) is not None:
+                bad_values[name] = found
+    if split is not None:
+        picked["split"] = sql.text(split)
+    elif columns.columns.get("split"):
+        picked["split"] = rows.split()
+    selected = [f"CAST({picked[name]} AS {SQL_TYPES[kind]}) AS {name}" for name, kind in EVENT_COLUMNS.items() if name in picked]
+    selected += [f"{rows.context(column)} AS {sql.name(name)}" for column, name in _context(columns, types).items()]
+    notes = []
     if columns.columns.get(DAYS):
-        days = f"coalesce(greatest(try_cast({_value(staged, columns, DAYS)[0]} AS DOUBLE), 0), 0)"
-        ordered.append(f"sum({days}) OVER (PARTITION BY {ids['user_id']} ORDER BY s.rowid ROWS UNBOUNDED PRECEDING) AS {RELATIVE_DAYS}")
+        days = f"coalesce(greatest(try_cast({rows.value(DAYS)[0]} AS DOUBLE), 0), 0)"
+        selected.append(f"sum({days}) OVER (PARTITION BY {picked['user_id']} ORDER BY s.rowid ROWS UNBOUNDED PRECEDING) AS {RELATIVE_DAYS}")
         notes.append(f"{RELATIVE_DAYS}: days since the user's first act, added up from {columns.columns[DAYS][0]}")
-    ordered.append(f"CAST({order} AS BIGINT) AS _order")
-    ordered.append(f"CAST({source} AS BIGINT) * {1 << ARRIVAL_BITS} + s.rowid AS _arrival")
-    joined = f"LEFT JOIN {table}_kinds AS kinds ON kinds._raw = {_raw_type(staged, columns)}" if types else ""
-    con.execute(f"CREATE TABLE {table} AS SELECT {', '.join(ordered)} FROM {staged.table} AS s {joined}")
-    if types:
-        con.execute(f"DROP TABLE {table}_kinds")
-    return Acts(
-        table,
-        None if clock is None else clock.note,
-        None if clock is None else clock.zone,
-        None if clock is None else clock.unit,
-        clock is not None and clock.whole_days,
-        types or {"": (columns.event_type, staged.n_rows)},
-        bad_values,
-        tuple(notes),
-    )
+    selected.append(f"CAST({rows.order()} AS BIGINT) AS _order")
+    selected.append(f"CAST({source} AS BIGINT) * {1 << ARRIVAL_BITS} + s.rowid AS _arrival")
+    kinds = f"LEFT JOIN {view}_kinds AS kinds ON kinds._raw = {rows.raw_type()}" if types else ""
+    # a view: to write text to disk once more would cost as much as all else together
+    con.execute(f"CREATE VIEW {view} AS SELECT {', '.join(selected)} FROM {staged.table} AS s {kinds}")
+    return Acts(clock, types or {"": (columns.event_type, staged.n_rows)}, bad_values, tuple(notes))
 
 
 def build_rows(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap, table: str, *, key: str) -> int:
-    """An item or user table under the contract, one row an id, the last filled value of each column; how many rows repeat an id.
+    """Make an item or user table under the contract, one row an id, the last filled value of each column; how many rows repeat an id.
 
     key: `item_id` or `user_id`. Raises DataError.
     """
-    if not staged.n_rows:
-        raise DataError(f"{staged.label} has a header and no rows: there is nothing to read in it")
-    id_sql = _id(con, staged, columns, key)
-    nulls = con.execute(
-        f"SELECT s.rowid, count(*) OVER () FROM {staged.table} AS s WHERE {id_sql} IS NULL ORDER BY s.rowid LIMIT {_SHOWN}"
-    ).fetchall()
-    if nulls:
-        raise DataError(_missing(staged, columns.source_of(key), nulls))
-    canonical = ITEM_COLUMNS if key == "item_id" else {"user_id": "string"}
+    rows = _Rows(con, staged, columns)
+    rows.refuse_none("there is nothing to read in it")
+    id_ = rows.id(key)
+    rows.refuse_nulls(key, id_)
     picked: dict[str, str] = {}
-    for name, kind in canonical.items():
+    for name, kind in (ITEM_COLUMNS if key == "item_id" else USER_COLUMNS).items():
         if name == key:
             continue
         if not columns.columns.get(name):
-            picked[name] = f"CAST(NULL AS {_SQL_TYPES[kind]})"
+            picked[name] = f"CAST(NULL AS {SQL_TYPES[kind]})"
         elif name == "attributes":
-            picked[name] = _tokens(con, staged, columns)
+            picked[name] = rows.tokens()
         elif kind == "float64":
-            picked[name] = _number(*_value(staged, columns, name))
+            picked[name] = rows.number(name)
         else:
-            picked[name] = f"nullif(trim(CAST({_value(staged, columns, name)[0]} AS VARCHAR)), '')"
+            picked[name] = f"nullif(trim(CAST({rows.value(name)[0]} AS VARCHAR)), '')"
     for column, name in columns.context.items():
-        picked[name] = _context(con, staged, column)
-    last = ", ".join(f"arg_max({expression}, s.rowid) AS {sql.name(name)}" for name, expression in picked.items())
-    con.execute(
-        f"CREATE TABLE {table} AS SELECT {id_sql} AS {key}{', ' if last else ''}{last} FROM {staged.table} AS s GROUP BY 1 ORDER BY min(s.rowid)"
+        picked[name] = rows.context(column)
+    last = "".join(f", arg_max({expression}, s.rowid) AS {sql.name(name)}" for name, expression in picked.items())
+    con.execute(f"CREATE TABLE {table} AS SELECT {id_} AS {key}{last} FROM {staged.table} AS s GROUP BY 1 ORDER BY min(s.rowid)")
+    return staged.n_rows - sql.row(con, f"SELECT count(*) FROM {table}")[0]
+
+
+def _clock(rows: _Rows, time_unit: str | None, now: datetime | None) -> Clock:
+    column, kind = rows.value("timestamp")
+    return read_clock(
+        rows.con,
+        f"{rows.staged.table} AS s",
+        column,
+        kind,
+        label=rows.staged.label,
+        source=rows.columns.source_of("timestamp"),
+        zone=rows.columns.zone,
+        time_unit=time_unit,
+        now=now,
     )
-    (n,) = sql.row(con, f"SELECT count(*) FROM {table}")
-    return staged.n_rows - n
 
 
-def _value(staged: Staged, columns: ColumnMap, canonical: str) -> tuple[str, str]:
-    """The expression of a mapped column and its type; of several columns, the first that is filled."""
-    names = columns.columns[canonical]
-    if len(names) == 1:
-        return f"s.{sql.name(names[0])}" if canonical != "timestamp" else sql.name(names[0]), staged.columns[names[0]]
-    same = len({staged.columns[c] for c in names}) == 1
-    if same and staged.columns[names[0]] != "VARCHAR":
-        return f"coalesce({', '.join(sql.name(c) for c in names)})", staged.columns[names[0]]
-    return f"coalesce({', '.join(f'nullif(trim(CAST({sql.name(c)} AS VARCHAR)), {_EMPTY})' for c in names)})", "VARCHAR"
+def _context(columns: ColumnMap, types: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """The context columns, with the event names as written where the canonical type says less than they do."""
+    context = dict(columns.context)
+    kinds = [kind for kind, _ in types.values()]
+    if "other" in kinds or len(set(kinds)) < len(kinds):
+        taken = {name.lower() for name in (*context.values(), *EVENT_COLUMNS)}
+        for name in columns.columns["event_type"]:
+            context[name] = name if name.lower() not in taken else f"original_{name}"
+    return context
 
 
-def _id(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap, canonical: str) -> str:
-    if not columns.columns.get(canonical):
-        return "CAST(NULL AS VARCHAR)"
-    value, kind = _value(staged, columns, canonical)
-    if kind in _FLOATS:  # whole numbers that a missing value has turned into floats
-        (whole,) = sql.row(con, f"SELECT bool_and(isnan({value}) OR {value} = trunc({value})) FROM {staged.table} AS s")
-        return f"CASE WHEN NOT isnan({value}) THEN CAST({f'CAST({value} AS BIGINT)' if whole else value} AS VARCHAR) END"
-    if kind != "VARCHAR" and not kind.startswith("ENUM"):
-        return f"CAST({value} AS VARCHAR)"
-    trimmed = f"trim(CAST({value} AS VARCHAR))"
-    return f"CASE WHEN {trimmed} NOT IN ({', '.join(map(sql.text, NULL_TEXTS))}) THEN {trimmed} END"
+@dataclass(frozen=True)
+class _Rows:
+    """SQL expressions over the staged rows `s` of one source, and what they find wrong."""
 
+    con: duckdb.DuckDBPyConnection
+    staged: Staged
+    columns: ColumnMap
 
-def _refuse_null_users(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap, user: str) -> None:
-    nulls = con.execute(
-        f"SELECT s.rowid, count(*) OVER () FROM {staged.table} AS s WHERE {user} IS NULL ORDER BY s.rowid LIMIT {_SHOWN}"
-    ).fetchall()
-    if nulls:
-        raise DataError(_missing(staged, columns.source_of("user_id"), nulls))
+    def refuse_none(self, what: str) -> None:
+        if not self.staged.n_rows:
+            raise DataError(f"{self.staged.label} has a header and no rows: {what}")
 
-
-def _missing(staged: Staged, source: str, nulls: list[tuple]) -> str:
-    count = nulls[0][1]
-    rows = ", ".join(str(row + 1) for row, _ in nulls) + (", ..." if count > len(nulls) else "")
-    many = "1 row has" if count == 1 else f"{count} rows have"
-    return f"{staged.label}: {many} no {source}: row {rows} of {staged.n_rows}; remove those rows, or map another column with --column"
-
-
-def _order(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap) -> str:
-    if not columns.columns.get("position"):
-        return "NULL"
-    value, _ = _value(staged, columns, "position")
-    number = f"try_cast(CAST({value} AS VARCHAR) AS DOUBLE)"
-    wrong = con.execute(
-        f"SELECT s.rowid, CAST({value} AS VARCHAR), count(*) OVER () FROM {staged.table} AS s "
-        f"WHERE coalesce({number} <> trunc({number}) OR NOT isfinite({number}) OR abs({number}) > 9e15, true) ORDER BY s.rowid LIMIT 1"
-    ).fetchone()
-    if wrong is not None:
-        row, shown, count = wrong
+    def refuse_nulls(self, canonical: str, value: str) -> None:
+        if not self._count(f"{value} IS NULL"):
+            return
+        found = self.con.execute(
+            f"SELECT s.rowid, count(*) OVER () FROM {self.staged.table} AS s WHERE {value} IS NULL ORDER BY s.rowid LIMIT {_SHOWN}"
+        ).fetchall()
+        count = found[0][1]
+        listed = ", ".join(str(row + 1) for row, _ in found) + (", ..." if count > len(found) else "")
         raise DataError(
-            f"{staged.label}: {columns.source_of('position')} in row {row + 1} is {shown!r}, not a whole number ({count} such rows); "
-            "an order column needs one in every row"
+            f"{self.staged.label}: {'1 row has' if count == 1 else f'{count} rows have'} no {self.columns.source_of(canonical)}: "
+            f"row {listed} of {self.staged.n_rows}; remove such rows, or map another column with --column"
         )
-    return f"CAST({number} AS BIGINT)"
 
+    def value(self, canonical: str) -> tuple[str, str]:
+        """The expression of a mapped column and its type; of several columns, the first that is filled."""
+        names = self.columns.columns[canonical]
+        kinds = [self.staged.columns[name] for name in names]
+        quoted = [f"s.{sql.name(name)}" for name in names]
+        if len(names) == 1:
+            return quoted[0], kinds[0]
+        if len(set(kinds)) == 1 and kinds[0] != "VARCHAR":
+            return f"coalesce({', '.join(quoted)})", kinds[0]
+        filled = [f"nullif(trim(CAST({column} AS VARCHAR)), '')" for column in quoted]
+        return f"coalesce({', '.join(filled)})", "VARCHAR"
 
-def _raw_type(staged: Staged, columns: ColumnMap) -> str:
-    return f"coalesce(trim(CAST({_value(staged, columns, 'event_type')[0]} AS VARCHAR)), '')"
+    def id(self, canonical: str) -> str:
+        """An id as text without space around it, null where the text stands for nothing."""
+        if not self.columns.columns.get(canonical):
+            return "CAST(NULL AS VARCHAR)"
+        value, kind = self.value(canonical)
+        if kind in ("FLOAT", "DOUBLE"):  # whole numbers that a missing value has turned into floats
+            whole = not self._count(f"NOT isnan({value}) AND {value} <> trunc({value})")
+            text = f"CAST(CAST({value} AS HUGEINT) AS VARCHAR)" if whole else f"CAST({value} AS VARCHAR)"
+            return f"CASE WHEN isfinite({value}) THEN {text} END"
+        if kind != "VARCHAR" and not kind.startswith("ENUM"):
+            return f"CAST({value} AS VARCHAR)"
+        text = value if kind == "VARCHAR" else f"CAST({value} AS VARCHAR)"
+        cleaned = f"CASE WHEN trim({text}) NOT IN {_NOTHING} THEN trim({text}) END"
+        return cleaned if self._count(f"{text} IS DISTINCT FROM {cleaned}") else text
 
+    def number(self, canonical: str) -> str:
+        value, kind = self.value(canonical)
+        exact = f"CAST({value} AS VARCHAR)" if kind == "FLOAT" else value  # 3.4 in single precision is 3.4, not 3.4000000953
+        number = f"try_cast({exact} AS DOUBLE)"
+        if EVENT_COLUMNS.get(canonical) == "int64":
+            return f"CASE WHEN {number} = trunc({number}) AND abs({number}) < 9e15 THEN CAST({number} AS BIGINT) END"
+        return f"CASE WHEN isfinite({number}) THEN {number} END"
 
-def _event_types(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap, table: str) -> dict[str, tuple[str, int]]:
-    if not columns.columns.get("event_type"):
-        return {}
-    counts = con.execute(
-        f"SELECT {_raw_type(staged, columns)} AS raw, count(*) FROM {staged.table} AS s GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchall()
-    own = {**EVENT_NAMES, **{plain(raw): kind for raw, kind in columns.event_types.items()}}
-    types = {raw: (columns.event_types.get(raw) or own.get(plain(raw), "other"), n) for raw, n in counts}
-    con.execute(f"CREATE TABLE {table}_kinds (_raw VARCHAR, _kind VARCHAR)")
-    con.executemany(f"INSERT INTO {table}_kinds VALUES (?, ?)", [(raw, kind) for raw, (kind, _) in types.items()])
-    return types
+    def bad_numbers(self, canonical: str, number: str) -> tuple[int, str] | None:
+        given = f"CAST({self.value(canonical)[0]} AS VARCHAR)"
+        wrong = f"{number} IS NULL AND trim({given}) NOT IN {_NOTHING}"
+        count = self._count(wrong)
+        if not count:
+            return None
+        row, shown = self._first(wrong, given)
+        return count, f"{shown!r} in row {row + 1} of {self.staged.label}"
 
+    def order(self) -> str:
+        """The order column as a whole number, null where there is none."""
+        if not self.columns.columns.get("position"):
+            return "NULL"
+        given = f"CAST({self.value('position')[0]} AS VARCHAR)"
+        number = f"try_cast({given} AS DOUBLE)"
+        wrong = f"coalesce({number} <> trunc({number}) OR NOT isfinite({number}) OR abs({number}) > 9e15, true)"
+        count = self._count(wrong)
+        if count:
+            row, shown = self._first(wrong, given)
+            raise DataError(
+                f"{self.staged.label}: {self.columns.source_of('position')} in row {row + 1} is {shown!r}, not a whole number "
+                f"({count} such rows); an order column needs one in every row"
+            )
+        return f"CAST({number} AS BIGINT)"
 
-def _free(name: str, context: Mapping[str, str]) -> str:
-    taken = {n.lower() for n in (*context.values(), *EVENT_COLUMNS)}
-    return name if name.lower() not in taken else f"original_{name}"
+    def raw_type(self) -> str:
+        return f"coalesce(trim(CAST({self.value('event_type')[0]} AS VARCHAR)), '')"
 
+    def event_types(self, table: str) -> dict[str, tuple[str, int]]:
+        """Event names to canonical types and numbers of rows, also written to a table; empty where no column tells."""
+        if not self.columns.columns.get("event_type"):
+            return {}
+        counts = self.con.execute(
+            f"SELECT {self.raw_type()} AS raw, count(*) FROM {self.staged.table} AS s GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+        told = self.columns.event_types
+        known = {**EVENT_NAMES, **{plain(raw): kind for raw, kind in told.items()}}
+        types = {raw: (told.get(raw) or known.get(plain(raw), "other"), n) for raw, n in counts}
+        self.con.execute(f"CREATE TABLE {table} (_raw VARCHAR, _kind VARCHAR)")
+        self.con.executemany(f"INSERT INTO {table} VALUES (?, ?)", [(raw, kind) for raw, (kind, _) in types.items()])
+        return types
 
-def _number(value: str, kind: str) -> str:
-    exact = f"CAST({value} AS VARCHAR)" if kind == "FLOAT" else value  # 3.4 in single precision is 3.4, not 3.4000000953
-    number = f"try_cast({exact} AS DOUBLE)"
-    return f"CASE WHEN isfinite({number}) THEN {number} END"
+    def split(self) -> str:
+        value = f"lower(trim(CAST({self.value('split')[0]} AS VARCHAR)))"
+        wrong = f"{value} NOT IN ({', '.join(map(sql.text, SPLIT_NAMES))}, '')"
+        if self._count(wrong):
+            row, shown = self._first(wrong, value)
+            raise DataError(
+                f"{self.staged.label}: {self.columns.source_of('split')} is {shown!r} in row {row + 1}; "
+                f"a split is one of {', '.join(SPLIT_NAMES)}"
+            )
+        cases = " ".join(f"WHEN {sql.text(raw)} THEN {sql.text(kind)}" for raw, kind in SPLIT_NAMES.items())
+        return f"CASE {value} {cases} END"
 
+    def context(self, column: str) -> str:
+        """A context column in the narrowest of whole number, number and text that loses nothing."""
+        value, kind = f"s.{sql.name(column)}", self.staged.columns[column]
+        if kind.startswith("ENUM"):
+            return f"CAST({value} AS VARCHAR)"
+        if kind != "VARCHAR":
+            return value
+        filled = f"nullif({value}, '')"
+        whole = "CAST(try_cast(v AS BIGINT) AS VARCHAR) = v"
+        # 007 and twenty digits are names, not numbers
+        number = "isfinite(try_cast(v AS DOUBLE)) AND (v NOT LIKE '0_%' OR v LIKE '0.%') AND (contains(v, '.') OR length(v) < 16)"
+        for limit in ("LIMIT 1000", ""):
+            n_whole, n_numbers, n = sql.row(
+                self.con,
+                f"SELECT count(*) FILTER ({whole}), count(*) FILTER ({number}), count(v) "
+                f"FROM (SELECT {filled} AS v FROM {self.staged.table} AS s {limit})",
+            )
+            if not n or (n_whole < n and n_numbers < n):
+                return filled
+        return f"CAST({filled} AS {'BIGINT' if n_whole == n else 'DOUBLE'})"
 
-def _numbers(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap) -> tuple[dict[str, str], dict[str, tuple[int, str]]]:
-    """Expressions of the numeric columns, and how many of their values are no numbers."""
-    picked, bad = {}, {}
-    for name in ("value", "price", "quantity", "slot", "propensity"):
-        if not columns.columns.get(name):
-            continue
-        value, kind = _value(staged, columns, name)
-        number = _number(value, kind)
-        if EVENT_COLUMNS[name] == "int64":
-            number = f"CASE WHEN {number} = trunc({number}) AND abs({number}) < 9e15 THEN CAST({number} AS BIGINT) END"
-        given = f"CAST({value} AS VARCHAR)"
-        wrong = con.execute(
-            f"SELECT s.rowid, {given}, count(*) OVER () FROM {staged.table} AS s "
-            f"WHERE {number} IS NULL AND trim({given}) NOT IN ({', '.join(map(sql.text, NULL_TEXTS))}) ORDER BY s.rowid LIMIT 1"
-        ).fetchone()
-        if wrong is not None:
-            bad[name] = (int(wrong[2]), f"{wrong[1]!r} in row {wrong[0] + 1} of {staged.label}")
-        picked[name] = number
-    return picked, bad
-
-
-def _split(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap) -> str:
-    if not columns.columns.get("split"):
-        return "NULL"
-    value = f"lower(trim(CAST({_value(staged, columns, 'split')[0]} AS VARCHAR)))"
-    known = ", ".join(map(sql.text, SPLIT_NAMES))
-    wrong = con.execute(
-        f"SELECT s.rowid, {value} FROM {staged.table} AS s WHERE {value} NOT IN ({known}, '') ORDER BY s.rowid LIMIT 1"
-    ).fetchone()
-    if wrong is not None:
-        raise DataError(
-            f"{staged.label}: {columns.source_of('split')} is {wrong[1]!r} in row {wrong[0] + 1}; a split is one of {', '.join(SPLIT_NAMES)}"
-        )
-    cases = " ".join(f"WHEN {sql.text(raw)} THEN {sql.text(kind)}" for raw, kind in SPLIT_NAMES.items())
-    return f"CASE {value} {cases} END"
-
-
-def _context(con: duckdb.DuckDBPyConnection, staged: Staged, column: str) -> str:
-    """A context column in the narrowest of whole number, number and text that loses nothing."""
-    value = f"s.{sql.name(column)}"
-    if staged.columns[column].startswith("ENUM"):
-        return f"CAST({value} AS VARCHAR)"
-    if staged.columns[column] != "VARCHAR":
-        return value
-    filled = f"nullif({value}, '')"
-    for limit in ("LIMIT 1000", ""):
-        whole, number, n = sql.row(
-            con,
-            f"SELECT count(*) FILTER (CAST(try_cast(v AS BIGINT) AS VARCHAR) = v), "
-            f"count(*) FILTER (isfinite(try_cast(v AS DOUBLE)) AND (v NOT LIKE '0_%' OR v LIKE '0.%') AND (contains(v, '.') OR length(v) < 16)), count(v) "
-            f"FROM (SELECT {filled} AS v FROM {staged.table} AS s {limit})",
-        )
-        if not n or (whole < n and number < n):
-            return filled
-    return f"CAST({filled} AS {'BIGINT' if whole == n else 'DOUBLE'})"
-
-
-def _tokens(con: duckdb.DuckDBPyConnection, staged: Staged, columns: ColumnMap) -> str:
-    """Attributes as tokens separated by spaces, from a list, a JSON list, or text parted by `|`, commas or spaces."""
-    value, kind = _value(staged, columns, "attributes")
-    if kind.endswith("[]"):
-        parts = f"CAST({value} AS VARCHAR[])"
-    else:
-        given = f"trim(CAST({value} AS VARCHAR))"
-        listed, piped, commas = sql.row(
-            con,
-            f"SELECT bool_and({given} LIKE '[%]' OR {given} = ''), bool_or(contains({given}, '|')), bool_or(contains({given}, ',')) FROM {staged.table} AS s",
-        )
-        if listed:
-            # JSON, or the way Python prints a list
-            parts = f"string_split_regex(trim(regexp_replace({given}, '[\\[\\]]', '', 'g'), ' ''\"'), '[''\"]?\\s*,\\s*[''\"]?')"
-        elif piped or commas:
-            parts = f"string_split({given}, {sql.text('|' if piped else ',')})"
+    def tokens(self) -> str:
+        """Attributes as tokens separated by spaces, from a list, a JSON list, or text parted by `|`, commas or spaces."""
+        value, kind = self.value("attributes")
+        if kind.endswith("[]"):
+            parts = f"CAST({value} AS VARCHAR[])"
         else:
-            parts = f"string_split_regex({given}, '\\s+')"
-    cleaned = f"list_transform({parts}, lambda part: regexp_replace(trim(part), '\\s+', '_', 'g'))"
-    joined = f"nullif(array_to_string(list_filter({cleaned}, lambda part: part <> ''), ' '), '')"
-    return f"CASE WHEN {joined} <> '(no_genres_listed)' THEN {joined} END"
+            given = f"trim(CAST({value} AS VARCHAR))"
+            listed, piped, commas = sql.row(
+                self.con,
+                f"SELECT bool_and({given} LIKE '[%]' OR {given} = ''), bool_or(contains({given}, '|')), bool_or(contains({given}, ',')) "
+                f"FROM {self.staged.table} AS s",
+            )
+            if listed:  # JSON, or the way Python prints a list
+                bare = f"trim(regexp_replace({given}, '[\\[\\]]', '', 'g'), ' ''\"')"
+                parts = f"string_split_regex({bare}, '[''\"]?\\s*,\\s*[''\"]?')"
+            elif piped or commas:
+                parts = f"string_split({given}, {sql.text('|' if piped else ',')})"
+            else:
+                parts = f"string_split_regex({given}, '\\s+')"
+        cleaned = f"list_transform({parts}, lambda part: regexp_replace(trim(part), '\\s+', '_', 'g'))"
+        joined = f"nullif(array_to_string(list_filter({cleaned}, lambda part: part <> ''), ' '), '')"
+        return f"CASE WHEN {joined} <> '(no_genres_listed)' THEN {joined} END"
+
+    def _count(self, wrong: str) -> int:
+        return int(sql.row(self.con, f"SELECT count(*) FILTER ({wrong}) FROM {self.staged.table} AS s")[0])
+
+    def _first(self, wrong: str, shown: str) -> tuple:
+        return sql.row(self.con, f"SELECT s.rowid, {shown} FROM {self.staged.table} AS s WHERE {wrong} ORDER BY s.rowid LIMIT 1")

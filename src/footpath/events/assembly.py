@@ -18,7 +18,7 @@ import duckdb
 
 from footpath.errors import DataError, StoreError
 from footpath.events import sql
-from footpath.events.acts import ARRIVAL_BITS, build_acts, build_rows
+from footpath.events.acts import ARRIVAL_BITS, SQL_TYPES, build_acts, build_rows
 from footpath.events.aliases import EVENT_ALIASES, plain
 from footpath.events.contract import EVENT_COLUMNS, HIDDEN_COLUMNS, ITEM_COLUMNS
 from footpath.events.files import SourceFile, open_file, say_separator
@@ -165,6 +165,7 @@ def assemble(
     known: the sources of the log attached as `old`. scratch: a folder for what must be rewritten before it can be read.
     Raises DataError, ColumnError, TimeError, StoreError; the main database is untouched unless all inputs are good.
     """
+    con.execute("PRAGMA force_compression = 'uncompressed'")  # what is staged is read a few times and thrown away
     steps = len(inputs) + 2
     reports: list[SourceReport] = []
     tables: dict[str, list[str]] = {"events": [], "items": [], "users": []}
@@ -175,9 +176,10 @@ def assemble(
         staged = prepare(con, _stage(con, given, f"staging.s{n}", scratch, options, progress))
         source = len(known) + sum(not report.already_in_store for report in reports)
         report = _build(con, staged, given.role, options, f"staging.t{n}", source, [*known, *reports], now)
-        con.execute(f"DROP TABLE {staged.table}")
         reports.append(report)
-        if not report.already_in_store:
+        if report.already_in_store:
+            con.execute(f"DROP TABLE {staged.table}")
+        else:
             tables["events" if given.role == "test" else given.role].append(f"staging.t{n}")
     fresh = [report for report in reports if not report.already_in_store]
     everything = (*known, *fresh)
@@ -186,6 +188,7 @@ def assemble(
     if not any(report.role in ("events", "test") for report in everything):
         raise DataError("only item or user tables were given; pass a file of events too")
     _same_clock(everything)
+    con.execute("PRAGMA force_compression = 'auto'")
     if progress is not None:
         progress("ordering", steps - 2, steps)
     if tables["events"] or not known:
@@ -196,6 +199,7 @@ def assemble(
             raise DataError("no act is left after reading: all rows were dropped")
     else:
         con.execute("CREATE TABLE events AS SELECT * FROM old.events ORDER BY user_id, position")
+    _show_log(con)
     for role, key in (("items", "item_id"), ("users", "user_id")):
         given_before = ["old." + role] if any(r.role == role for r in known) else []
         if tables[role] or given_before:
@@ -365,11 +369,11 @@ def _build(
     return dataclasses.replace(
         report,
         event_types=built.event_types,
-        clock=built.clock,
-        time_unit=built.time_unit,
-        zone=built.zone,
+        clock=None if built.clock is None else built.clock.note,
+        time_unit=None if built.clock is None else built.clock.unit,
+        zone=None if built.clock is None else built.clock.zone,
         bad_values=built.bad_values,
-        whole_days=built.whole_days,
+        whole_days=built.clock is not None and built.clock.whole_days,
         facts={canonical: columns.context.get(c, c) for canonical, c in columns.facts.items()},
         user_facts=tuple(columns.context[c] for c in columns.user_facts),
         notes=(*columns.notes, *built.notes),
@@ -404,51 +408,62 @@ def _same_clock(reports: Sequence[SourceReport]) -> None:
 
 
 def _write_events(con: duckdb.DuckDBPyConnection, parts: Sequence[str], reports: Sequence[SourceReport], split_given: bool) -> None:
-    """All acts in one order, each repeat but the first dropped."""
+    """All acts in one order, each repeat but the first dropped: the table `events`, of the columns that any source has."""
     union = " UNION ALL BY NAME ".join(
         f"SELECT * {'EXCLUDE (position, _tie, _late) ' if part == 'old.events' else ''}FROM {part}" for part in parts
     )
-    con.execute(f"CREATE VIEW staging.acts AS {union}" if len(parts) == 1 else f"CREATE TABLE staging.acts AS {union}")
-    _find_repeats(con, reports)
-    described = [r[0] for r in con.execute("DESCRIBE staging.acts").fetchall()]
-    context = [sql.name(c) for c in described if c not in EVENT_COLUMNS and c not in HIDDEN_COLUMNS]
-    canonical = []
-    for name in EVENT_COLUMNS:
-        if name == "position":
-            canonical.append("row_number() OVER w - 1 AS position")
-        elif name == "split" and split_given:
-            canonical.append("coalesce(split, 'train') AS split")
-        else:
-            canonical.append(name)
-    moment = "coalesce(epoch_us(timestamp), _order)"
+    con.execute(f"CREATE VIEW staging.acts AS {union}")
+    there = [r[0] for r in con.execute("DESCRIBE staging.acts").fetchall()]
+    columns = [sql.name(c) for c in (*(c for c in EVENT_COLUMNS if c in there), *(c for c in there if c not in EVENT_COLUMNS and c not in HIDDEN_COLUMNS))]
+    if split_given:
+        columns = ["coalesce(split, 'train') AS split" if column == '"split"' else column for column in columns]
+    moment = _moment(there)
+    once = "WHERE NOT EXISTS (FROM staging.repeats AS r WHERE r._arrival = acts._arrival)" if _find_repeats(con, there, reports) else ""
     con.execute(
-        f"CREATE TABLE events AS SELECT {', '.join([*canonical, *context])}, _order, "
+        f"CREATE TABLE events AS SELECT {', '.join(columns)}, row_number() OVER w - 1 AS position, _order, "
         f"coalesce({moment} = lag({moment}) OVER w, false) AS _tie, "
         "coalesce(_arrival > min(_arrival) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), false) AS _late, _arrival "
-        "FROM staging.acts WHERE NOT EXISTS (FROM staging.repeats AS r WHERE r._arrival = acts._arrival) "
-        "WINDOW w AS (PARTITION BY user_id ORDER BY timestamp, _order, _arrival) ORDER BY user_id, position"
+        f"FROM staging.acts {once} "
+        f"WINDOW w AS (PARTITION BY user_id ORDER BY {'timestamp, ' if 'timestamp' in there else ''}_order, _arrival) ORDER BY user_id, position"
     )
 
 
-def _find_repeats(con: duckdb.DuckDBPyConnection, reports: Sequence[SourceReport]) -> None:
-    """Arrivals of acts that an earlier one says already: the same event id, or the same user, item, type and time.
+def _moment(columns: Sequence[str]) -> str:
+    """What orders acts, as a number: the time, or without a clock the order column."""
+    return "epoch_us(timestamp)" if "timestamp" in columns else "_order"
+
+
+def _find_repeats(con: duckdb.DuckDBPyConnection, columns: Sequence[str], reports: Sequence[SourceReport]) -> int:
+    """Write the arrivals of acts that an earlier one says already: the same event id, or the same user, item, type and time.
 
     A clock of whole days cannot tell two acts without an item apart, and a log in order of arrival tells nothing: there all are kept.
     """
     days = [n for n, report in enumerate(reports) if report.whole_days]
-    blind = f"(item_id IS NULL AND _arrival >> {ARRIVAL_BITS} IN ({', '.join(map(str, days))}))" if days else "false"
-    key = "user_id, item_id, event_type, coalesce(epoch_us(timestamp), _order)"
+    rules = [("event_id", "event_id IS NOT NULL")] if "event_id" in columns else []
+    wanted = f"{_moment(columns)} IS NOT NULL"
+    if "event_id" in columns:
+        wanted += " AND event_id IS NULL"
+    if days:
+        wanted += f" AND NOT (item_id IS NULL AND _arrival >> {ARRIVAL_BITS} IN ({', '.join(map(str, days))}))"
+    rules.append((f"user_id, item_id, event_type, {_moment(columns)}", wanted))
     con.execute("CREATE TABLE staging.repeats (_arrival BIGINT)")
-    for told, wanted in (
-        ("event_id", "event_id IS NOT NULL"),
-        (key, f"event_id IS NULL AND coalesce(epoch_us(timestamp), _order) IS NOT NULL AND NOT {blind}"),
-    ):
+    for key, wanted in rules:
         # hashes first: a log has few repeats, and then few rows are compared in full
-        con.execute(
-            f"INSERT INTO staging.repeats SELECT _arrival FROM staging.acts WHERE {wanted} AND hash({told}) IN "
-            f"(SELECT hash({told}) FROM staging.acts WHERE {wanted} GROUP BY 1 HAVING count(*) > 1) "
-            f"QUALIFY row_number() OVER (PARTITION BY {told} ORDER BY _arrival) > 1"
-        )
+        con.execute(f"CREATE OR REPLACE TABLE staging.alike AS SELECT hash({key}) AS h FROM staging.acts WHERE {wanted} GROUP BY 1 HAVING count(*) > 1")
+        if sql.row(con, "SELECT count(*) FROM staging.alike")[0]:
+            con.execute(
+                f"INSERT INTO staging.repeats SELECT _arrival FROM staging.acts WHERE {wanted} AND hash({key}) IN (FROM staging.alike) "
+                f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _arrival) > 1"
+            )
+    return int(sql.row(con, "SELECT count(*) FROM staging.repeats")[0])
+
+
+def _show_log(con: duckdb.DuckDBPyConnection) -> None:
+    """The view `log`: every canonical column, then the context, without what is hidden."""
+    there = [r[0] for r in con.execute("DESCRIBE events").fetchall()]
+    canonical = [name if name in there else f"CAST(NULL AS {SQL_TYPES[kind]}) AS {name}" for name, kind in EVENT_COLUMNS.items()]
+    context = [sql.name(c) for c in there if c not in EVENT_COLUMNS and c not in HIDDEN_COLUMNS]
+    con.execute(f"CREATE VIEW log AS SELECT {', '.join([*canonical, *context])} FROM events")
 
 
 def _write_rows(con: duckdb.DuckDBPyConnection, parts: Sequence[str], role: str, key: str) -> None:
@@ -469,7 +484,8 @@ def _derive_rows(con: duckdb.DuckDBPyConnection, reports: Sequence[SourceReport]
                 told[name].append(column)
     if not told:
         return
-    moment = "coalesce(epoch_us(timestamp), _order, 0)::HUGEINT * 4611686018427387904 + _arrival"
+    there = [r[0] for r in con.execute("DESCRIBE events").fetchall()]
+    moment = f"coalesce({_moment(there)}, 0)::HUGEINT * 4611686018427387904 + _arrival"
     picked = []
     for name in ITEM_COLUMNS if role == "items" else told:
         if name == key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ _NUMBERS: Final = (
     "DOUBLE",
 )
 _SHOWN: Final = 3
+_EMPTY: Final = "is empty; a log with a clock needs a time in every row"
 _ELSE: Final = "map another column with --column timestamp=COLUMN, or pass --column timestamp=- for a log without a clock"
 
 
@@ -78,7 +80,7 @@ def read_clock(
 ) -> Clock:
     """How to read a column as a time.
 
-    column: an SQL expression. kind: its DuckDB type. label: the file, and source: the column, as messages name them. zone: of times
+    table: what stands behind FROM, with the alias `s`. column: an SQL expression. kind: its DuckDB type. label: the file, and source: the column, as messages name them. zone: of times
     without one. time_unit: of numbers, where magnitude should not decide. Raises TimeError with row and value.
     """
     return _Reading(con, table, column, kind, label, source, zone, time_unit, now or datetime.now(UTC)).clock()
@@ -103,8 +105,8 @@ class _Reading:
     def clock(self) -> Clock:
         if self.kind == "VARCHAR":
             return self._text()
-        if self.kind.startswith(_NUMBERS) or self.kind.startswith("DECIMAL"):
-            self._no_nulls(self.column)
+        if self.kind.startswith((*_NUMBERS, "DECIMAL")):
+            self._refuse(f"{self.column} IS NULL", _EMPTY)
             return self._numbers(self.column)
         if self.kind == "TIMESTAMP WITH TIME ZONE":
             return self._moments(f"({self.column}) AT TIME ZONE 'UTC'", None, "times with their own zone")
@@ -116,8 +118,14 @@ class _Reading:
 
     def _text(self) -> Clock:
         value = f"nullif(trim({self.column}), '')"
-        self._no_nulls(value)
-        n, n_numbers = sql.row(self.con, f"SELECT count(*), count(try_cast({value} AS DOUBLE)) FROM {self.table}")
+        n, n_filled, n_plain, n_numbers = sql.row(
+            self.con,
+            f"SELECT count(*), count({value}), count(*) FILTER ({value} = {self.column}), count(try_cast({value} AS DOUBLE)) FROM {self.table}",
+        )
+        if n_plain == n:
+            value = self.column
+        if n_filled < n:
+            self._refuse(f"{value} IS NULL", _EMPTY)
         if n_numbers == n:
             return self._numbers(value)
         if n_numbers > n // 2:
@@ -138,14 +146,11 @@ class _Reading:
             f"CASE WHEN {aware} THEN {with_zone} ELSE {naive} END", zone, f"{n - n_aware} times without a zone, read as {zone}"
         )
 
-    def _no_nulls(self, value: str) -> None:
-        self._refuse(f"{value} IS NULL", "is empty; a log with a clock needs a time in every row")
-
     def _zone_for_naive(self, value: str) -> str:
         if self.zone is not None:
             return self.zone
         row, shown = sql.row(
-            self.con, f"SELECT rowid, CAST({value} AS VARCHAR) FROM {self.table} WHERE {value} IS NOT NULL ORDER BY rowid LIMIT 1"
+            self.con, f"SELECT s.rowid, CAST({value} AS VARCHAR) FROM {self.table} WHERE {value} IS NOT NULL ORDER BY s.rowid LIMIT 1"
         )
         raise TimeError(
             f"{self.label}: {self.source} is {shown!r} in row {row + 1}, a time without a zone; say which zone it is in: --zone UTC"
@@ -163,7 +168,6 @@ class _Reading:
 
     def _numbers(self, value: str) -> Clock:
         number = f"try_cast({value} AS DOUBLE)"
-        self._refuse(f"NOT isfinite({number})", "is not a finite number")
         low, middle, high, n_whole, n = sql.row(
             self.con,
             f"SELECT min({number}), quantile_disc({number}, 0.5), max({number}), count(*) FILTER ({number} = trunc({number})), count(*) FROM {self.table}",
@@ -189,7 +193,9 @@ class _Reading:
         exact = f"{whole} // 1000" if unit == "ns" else f"{whole} * {factor}"
         rounded = f"CAST(round({number} {'/ 1000' if unit == 'ns' else f'* {factor}'}) AS BIGINT)"
         micros = exact if n_whole == n else f"CASE WHEN {number} = trunc({number}) THEN {exact} ELSE {rounded} END"
-        (whole_days,) = sql.row(self.con, f"SELECT bool_and(({micros}) % 86400000000 = 0) FROM {self.table}")
+        whole_days = n_whole == n and middle % (86_400 * _PER_SECOND[unit]) == 0
+        if whole_days:
+            (whole_days,) = sql.row(self.con, f"SELECT bool_and(({micros}) % 86400000000 = 0) FROM {self.table}")
         how = "as told" if self.time_unit else f"by magnitude: the median is {_say(middle / _PER_SECOND[unit])}"
         note = f"{_UNIT_NAMES[unit]} since 1970 UTC ({how})" + ("; whole days" if whole_days else "")
         return Clock(f"make_timestamp({micros})", unit, None, bool(whole_days), note)
@@ -232,8 +238,10 @@ class _Reading:
             raise TimeError(f"{self.label}: {self.source} in row {row + 1}: {told}{what} ({count} such rows: {rows})")
 
     def _rows(self, wrong: str, shown: str) -> list[tuple]:
+        if not sql.row(self.con, f"SELECT count(*) FILTER ({wrong}) FROM {self.table}")[0]:
+            return []
         return self.con.execute(
-            f"SELECT rowid, CAST({shown} AS VARCHAR), count(*) OVER () FROM {self.table} WHERE {wrong} ORDER BY rowid LIMIT {_SHOWN}"
+            f"SELECT s.rowid, CAST({shown} AS VARCHAR), count(*) OVER () FROM {self.table} WHERE {wrong} ORDER BY s.rowid LIMIT {_SHOWN}"
         ).fetchall()
 
 

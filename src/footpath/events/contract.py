@@ -60,7 +60,7 @@ USER_COLUMNS: Final[dict[str, str]] = {"user_id": "string"}
 """Canonical columns of a user table; all else is context."""
 
 HIDDEN_COLUMNS: Final[dict[str, str]] = {"_order": "int64", "_tie": "boolean", "_late": "boolean", "_arrival": "int64"}
-"""Columns that a store keeps behind its event table, so that files added later find their place; an `EventLog` does not show them.
+"""Columns behind the table `events`, by which files that are added later find their place; the view `log` does not show them.
 
 `_order` is the order column as read. `_tie`: same user and same time as the act before. `_late`: arrived after a later act of its user.
 `_arrival` is the number of the source in the high bits and the row in the low 40.

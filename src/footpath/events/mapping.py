@@ -258,7 +258,7 @@ def _facts(columns: Sequence[str], used: set[str], form: Form | None) -> dict[st
     if form is not None and not form.guess:
         return {canonical: column for canonical, column in form.item_facts.items() if column in columns}
     free = guess([c for c in columns if "." not in c], ITEM_FACTS, [c for c in used if plain(c) != "price"])
-    return dict(free.chosen)
+    return dict(free.chosen) if set(free.chosen) - {"price"} else {}
 
 
 def context_names(columns: Sequence[str], reserved: Sequence[str]) -> dict[str, str]:

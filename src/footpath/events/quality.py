@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from footpath.events import sql
 from footpath.events.assembly import SourceReport
-from footpath.events.contract import EVENT_COLUMNS, HIDDEN_COLUMNS
+from footpath.events.contract import EVENT_COLUMNS
 from footpath.result import Cell, Result
 
 BOT_RULE: Final = (
@@ -40,11 +40,14 @@ def fingerprint(con: duckdb.DuckDBPyConnection) -> str:
 
     Each row holds its user and position, so rows can be hashed alone and joined in any order.
     """
-    counts = sql.row(con, f"SELECT count(*), {', '.join(f'count({c})' for c in EVENT_COLUMNS)} FROM events")
-    filled = [c for c, n in zip(EVENT_COLUMNS, counts[1:], strict=True) if n]
-    fields = [f"coalesce(CAST({f'epoch_us({c})' if c == 'timestamp' else c} AS VARCHAR), chr(30))" for c in filled]
-    (mixed,) = sql.row(con, f"SELECT CAST(bit_xor(md5_number({' || chr(31) || '.join(fields)})) AS VARCHAR) FROM events")
-    return hashlib.sha256(json.dumps([counts[0], filled, mixed]).encode()).hexdigest()[:32]
+    there = [r[0] for r in con.execute("DESCRIBE events").fetchall() if r[0] in EVENT_COLUMNS]
+    n, *counts = sql.row(con, f"SELECT count(*), {', '.join(f'count({c})' for c in there)} FROM events")
+    filled = [(c, m) for c, m in zip(there, counts, strict=True) if m]
+    filled.sort(key=lambda pair: list(EVENT_COLUMNS).index(pair[0]))
+    texts = [f"CAST({f'epoch_us({c})' if c == 'timestamp' else c} AS VARCHAR)" for c, _ in filled]
+    fields = [text if m == n else f"coalesce({text}, chr(30))" for text, (_, m) in zip(texts, filled, strict=True)]
+    (mixed,) = sql.row(con, f"SELECT CAST(bit_xor(md5_number(concat_ws(chr(31), {', '.join(fields)}))) AS VARCHAR) FROM events")
+    return hashlib.sha256(json.dumps([n, [c for c, _ in filled], mixed]).encode()).hexdigest()[:32]
 
 
 def find_bots(con: duckdb.DuckDBPyConnection) -> None:
@@ -54,7 +57,7 @@ def find_bots(con: duckdb.DuckDBPyConnection) -> None:
         """INSERT INTO bots
         WITH counts AS (SELECT user_id, count(*) AS n FROM events GROUP BY 1),
         heavy AS (SELECT user_id, n FROM counts WHERE n >= greatest(100, 10 * (SELECT median(n) FROM counts))),
-        seconds AS (SELECT DISTINCT user_id, n, epoch_us(timestamp) // 1000000 AS s FROM events JOIN heavy USING (user_id) WHERE timestamp IS NOT NULL),
+        seconds AS (SELECT DISTINCT user_id, n, epoch_us(timestamp) // 1000000 AS s FROM log JOIN heavy USING (user_id) WHERE timestamp IS NOT NULL),
         pauses AS (SELECT *, s - lag(s) OVER w AS pause FROM seconds WINDOW w AS (PARTITION BY user_id ORDER BY s)),
         runs AS (SELECT *, count(*) FILTER (pause IS NULL OR pause > 2) OVER (PARTITION BY user_id ORDER BY s) AS run FROM pauses),
         longest AS (SELECT user_id, max(length) AS longest FROM (SELECT user_id, count(*) AS length FROM runs GROUP BY user_id, run) GROUP BY 1),
@@ -119,7 +122,7 @@ _Cells = list[tuple[str, Cell]]
 
 def _rows(con: duckdb.DuckDBPyConnection, acts: Sequence[SourceReport]) -> _Cells:
     read = sum(report.rows_read for report in acts)
-    kept, ties, late, ids = sql.row(con, "SELECT count(*), count(*) FILTER (_tie), count(*) FILTER (_late), count(event_id) FROM events")
+    kept, ties, late, ids = sql.row(con, "SELECT count(*), count(*) FILTER (_tie), count(*) FILTER (_late), (SELECT count(event_id) FROM log) FROM events")
     by_id = "the same event id" if ids == kept else "the same user, item, type and time" + (", or the same event id" if ids else "")
     return [
         ("rows", Cell("rows_read", read, "rows")),
@@ -197,8 +200,8 @@ def _tail(con: duckdb.DuckDBPyConnection) -> _Cells:
 
 
 def _nulls(con: duckdb.DuckDBPyConnection) -> _Cells:
-    columns = [r[0] for r in con.execute("DESCRIBE events").fetchall() if r[0] not in HIDDEN_COLUMNS]
-    n, *filled = sql.row(con, f"SELECT count(*), {', '.join(f'count({sql.name(c)})' for c in columns)} FROM events")
+    columns = [r[0] for r in con.execute("DESCRIBE log").fetchall()]
+    n, *filled = sql.row(con, f"SELECT count(*), {', '.join(f'count({sql.name(c)})' for c in columns)} FROM log")
     found: _Cells = []
     for column, there in zip(columns, filled, strict=True):
         absent = there == 0 and column in EVENT_COLUMNS and column != "item_id"

@@ -14,7 +14,6 @@ from footpath.errors import DataError, did_you_mean
 from footpath.events import sql
 from footpath.events.assembly import Assembled, Input, SourceReport, assemble, gather
 from footpath.events.clock import check_unit, check_zone
-from footpath.events.contract import HIDDEN_COLUMNS
 from footpath.events.log import EventLog
 from footpath.events.mapping import Options
 from footpath.events.presets import forms_of
@@ -152,7 +151,7 @@ def as_log(con: duckdb.DuckDBPyConnection, name: str, result: Result, data: str,
     backend = ibis.duckdb.from_connection(con)
     return EventLog(
         name=name,
-        table=backend.table("events").drop(*HIDDEN_COLUMNS),
+        table=backend.table("log"),
         quality=result,
         fingerprint=data,
         has_clock=done.has_clock,

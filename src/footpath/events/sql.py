@@ -35,6 +35,7 @@ def connect(database: Path | None = None, *, read_only: bool = False) -> duckdb.
         con.execute("SET preserve_insertion_order = true")
     if database is not None and not read_only:
         con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        con.execute("PRAGMA disable_checkpoint_on_shutdown")  # what is to stay is checkpointed by name; the rest is thrown away
     return con
 
 
