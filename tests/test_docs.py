@@ -1,0 +1,146 @@
+"""The documentation: it names what exists, its links lead somewhere, its commands are real, and its worked examples come out as printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from footpath.cli.main import app
+from footpath.evaluation.metrics import OF_ALL_LISTS, PER_LIST
+from footpath.events.presets import PRESETS
+from footpath.models import catalog
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+LINKED = [*DOCS, *(page for page in sorted(ROOT.glob("*.md")) if page.stat().st_size)]
+MODELS = {model["name"]: model for model in catalog.describe()}
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+OPTIONS = {
+    name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("-")}
+    for name, command in COMMANDS.items()
+}
+
+BLOCK = re.compile(r"^<!-- run -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def sections(text: str) -> dict[str, str]:
+    """The text under each second-level heading, fenced blocks included."""
+    found: dict[str, str] = {}
+    heading = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            heading = line[3:]
+        found[heading] = found.get(heading, "") + line + "\n"
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_a_section_with_its_hyperparameters_and_their_defaults(name: str) -> None:
+    found = [
+        text
+        for page in (ROOT / "docs" / "models").glob("*.md")
+        for heading, text in sections(page.read_text()).items()
+        if f"`{name}`" in heading
+    ]
+    assert len(found) == 1, f"one section of docs/models has `{name}` in its heading, found {len(found)}"
+    for field, default in MODELS[name]["hyperparameters"].items():
+        assert f"| `{field}` | `{default}` |" in found[0]
+    for link in re.findall(r"https://(?:doi\.org|arxiv\.org)/[^\s)]+", source_of(name)):
+        assert link.rstrip(".,;)") in text_of_models(), f"{name}: the docs do not cite {link}"
+
+
+def source_of(name: str) -> str:
+    text = (ROOT / "src" / "footpath" / "models" / f"{catalog.entry(name).module}.py").read_text(encoding="utf-8")
+    return text.split('"""')[1].split("**Differs")[0]
+
+
+def text_of_models() -> str:
+    return "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "models").glob("*.md"))
+
+
+@pytest.mark.parametrize("name", [*PER_LIST, *OF_ALL_LISTS])
+def test_every_metric_is_defined_on_the_page_of_evaluation(name: str) -> None:
+    assert f"`{name}@k`" in text_of("evaluation.md")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_on_the_page_of_the_log(name: str) -> None:
+    assert f"`{name}`" in text_of("event-log.md")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_with_all_its_options(name: str) -> None:
+    section = sections(text_of("command-line.md"))[f"`footpath {name}`"]
+    assert "--json" in OPTIONS[name]
+    assert {option for option in OPTIONS[name] - {"--help"} if f"`{option}" not in section} == set()
+
+
+@pytest.mark.parametrize("page", LINKED, ids=page_id)
+def test_commands_on_a_page_exist_with_their_options(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^(?:\$ )?(?:\.venv/bin/)?footpath (.+)$", text, re.MULTILINE):
+        name, *words = shlex.split(line.split(" > ")[0], comments=True)
+        if name.startswith("-"):
+            continue
+        assert name in COMMANDS, f"{page_id(page)}: footpath {line}"
+        used = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
+        assert used <= OPTIONS[name] | {"--help"}, f"{page_id(page)}: footpath {line}"
+
+
+@pytest.mark.parametrize("page", LINKED, ids=page_id)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page_id(page)}: {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{page_id(page)}: {link}"
+
+
+def test_the_index_names_every_page() -> None:
+    linked = {(ROOT / "docs" / link.partition("#")[0]).resolve() for link in LINK.findall(text_of("README.md"))}
+    assert {page for page in DOCS if page.name != "README.md"} <= linked
+
+
+@pytest.mark.parametrize("page", [page for page in DOCS if BLOCK.search(page.read_text(encoding="utf-8"))], ids=page_id)
+def test_worked_examples_come_out_as_printed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run in order and share their names, as a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    module = ModuleType("worked_example")
+    monkeypatch.setitem(sys.modules, "worked_example", module)  # dataclasses look up the module that they are defined in
+    for block in BLOCK.finditer(text):
+        assert "assert" in block[1], f"{page_id(page)}: an example without an assert shows nothing"
+        lines_before = text[: block.start(1)].count("\n")
+        exec(compile("\n" * lines_before + block[1], str(page), "exec", dont_inherit=True), vars(module))
+
+
+def test_every_page_of_maths_has_a_worked_example() -> None:
+    without = [
+        page_id(page) for page in DOCS if "$$" in page.read_text(encoding="utf-8") and not BLOCK.search(page.read_text(encoding="utf-8"))
+    ]
+    assert without == []
