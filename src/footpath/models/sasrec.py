@@ -83,8 +83,9 @@ class SASRec:
             raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not 0 <= self.l2 < float("inf"):
             raise ConfigError(f"l2 must be at least 0 and finite, got {self.l2}")
-        if self.negatives < 0:
-            raise ConfigError(f"negatives must be at least 0, got {self.negatives}")
+        for name in ("negatives", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}")
         self._early_stop()
 
     def fit(self, train: SequenceDataset, *, validation: Holdout | None = None, progress: Progress | None = None) -> Self:
