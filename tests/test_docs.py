@@ -14,6 +14,7 @@ import typer
 
 from footpath.cli.main import app
 from footpath.evaluation.metrics import OF_ALL_LISTS, PER_LIST
+from footpath.events.fetch import fetchable
 from footpath.events.presets import PRESETS
 from footpath.models import catalog
 
@@ -85,8 +86,8 @@ def test_every_metric_is_defined_on_the_page_of_evaluation(name: str) -> None:
     assert f"`{name}@k`" in text_of("evaluation.md")
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_on_the_page_of_the_log(name: str) -> None:
+@pytest.mark.parametrize("name", [*PRESETS, *(dataset.name for dataset in fetchable())])
+def test_every_preset_and_public_data_set_is_on_the_page_of_the_log(name: str) -> None:
     assert f"`{name}`" in text_of("event-log.md")
 
 
