@@ -36,7 +36,7 @@ def test_every_model_names_its_source(name: str) -> None:
 
 @pytest.mark.parametrize("name", footpath.__all__)
 def test_every_exported_name_is_there(name: str) -> None:
-    assert getattr(footpath, name) is not None
+    assert callable(getattr(footpath, name))
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

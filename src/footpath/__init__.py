@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from footpath.recommender import recommend as recommend
     from footpath.recommender import refit as refit
     from footpath.result import Result as Result
-    from footpath.sequences.build import sequences as sequences
+    from footpath.sequences.build import to_sequences as to_sequences
     from footpath.sequences.dataset import SequenceDataset as SequenceDataset
     from footpath.sequences.splits import split as split
     from footpath.sequences.vocabulary import Vocabulary as Vocabulary
@@ -59,7 +59,7 @@ _HOME = {
     "recommend": "recommender",
     "refit": "recommender",
     "Result": "result",
-    "sequences": "sequences.build",
+    "to_sequences": "sequences.build",
     "SequenceDataset": "sequences.dataset",
     "split": "sequences.splits",
     "Vocabulary": "sequences.vocabulary",

@@ -9,7 +9,7 @@ import pytest
 from footpath.errors import ConfigError, DataError
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
-from footpath.sequences.build import aligned, sequences
+from footpath.sequences.build import aligned, to_sequences
 
 MakeLog = Callable[..., EventLog]
 
@@ -23,7 +23,7 @@ SHOP = [
 
 
 def test_sequences_are_the_acts_on_items_in_the_order_of_the_log(make_log: MakeLog) -> None:
-    data = sequences(make_log(SHOP))
+    data = to_sequences(make_log(SHOP))
     assert data.users.to_pylist() == ["al", "bo"]
     assert [data.vocabulary.decode(data.history(b)) for b in range(2)] == [["tea", "cup"], ["tea"]]
     assert data.times is not None
@@ -60,7 +60,7 @@ def test_further_columns_follow_their_events(make_log: MakeLog) -> None:
 
 def test_a_log_without_a_clock_gives_order_alone(make_log: MakeLog) -> None:
     rows = [{"user_id": "al", "item_id": item} for item in ("c", "a", "b")]
-    data = sequences(make_log(rows, has_clock=False))
+    data = to_sequences(make_log(rows, has_clock=False))
     assert data.times is None
     assert data.values is None
     assert data.vocabulary.decode(data.history(0)) == ["c", "a", "b"]
@@ -73,7 +73,7 @@ def test_item_features_stand_in_the_order_of_the_vocabulary(make_log: MakeLog) -
         {"item_id": "pot", "title": "never met"},
         {"item_id": "tea", "title": "a second row"},
     ]
-    data = sequences(make_log(SHOP, items=items))
+    data = to_sequences(make_log(SHOP, items=items))
     features = data.item_features
     assert features is not None
     tea, cup = data.vocabulary.index("tea"), data.vocabulary.index("cup")
@@ -84,21 +84,21 @@ def test_item_features_stand_in_the_order_of_the_vocabulary(make_log: MakeLog) -
 
 
 def test_a_large_log_goes_to_the_directory(make_log: MakeLog, tmp_path: Path) -> None:
-    data = sequences(make_log(SHOP), directory=tmp_path / "sequences", above_mib=0)
+    data = to_sequences(make_log(SHOP), directory=tmp_path / "sequences", above_mib=0)
     assert isinstance(data.items, np.memmap)
     assert [data.vocabulary.decode(data.history(b)) for b in range(2)] == [["tea", "cup"], ["tea"]]
 
 
 def test_an_unknown_event_type_is_answered_with_the_closest(make_log: MakeLog) -> None:
     with pytest.raises(ConfigError, match=r"no event type 'purchace'; did you mean 'purchase'\?"):
-        sequences(make_log(SHOP), event_types=["purchace"])
+        to_sequences(make_log(SHOP), event_types=["purchace"])
 
 
 def test_a_log_without_acts_on_items_has_no_sequences(make_log: MakeLog) -> None:
     with pytest.raises(DataError, match="log 'shop' has no act of type search, impression on an item among its 5 acts"):
-        sequences(make_log(SHOP), event_types=["search", "impression"])
+        to_sequences(make_log(SHOP), event_types=["search", "impression"])
 
 
 def test_an_event_type_outside_the_contract_is_refused(make_log: MakeLog) -> None:
     with pytest.raises(DataError, match="event type 'stare' is not in the contract"):
-        sequences(make_log([{"user_id": "al", "item_id": "tea", "timestamp": 1, "event_type": "stare"}]))
+        to_sequences(make_log([{"user_id": "al", "item_id": "tea", "timestamp": 1, "event_type": "stare"}]))

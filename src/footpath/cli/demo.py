@@ -25,7 +25,7 @@ def demo(
     from footpath.events.store import ingest, open_store
     from footpath.experiments import runs
     from footpath.experiments.compare import Candidate, compare
-    from footpath.sequences.build import sequences
+    from footpath.sequences.build import to_sequences
 
     store, run_path = into / "store", into / "run"
     with console.progress() as progress:
@@ -43,7 +43,7 @@ def demo(
         console.out.print()
     with console.progress() as progress:
         run = runs.train(store, "sasrec", run_path, overwrite=True, progress=progress)
-    users = runs.popular_users(sequences(log), 200)[::80]
+    users = runs.popular_users(to_sequences(log), 200)[::80]
     answers = [runs.recommend_from(run, user=user, k=5) for user in users]
     if json:
         console.print_json(

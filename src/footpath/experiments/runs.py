@@ -30,8 +30,9 @@ from footpath.experiments.reasons import because
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import Recommender, Settled, hyperparameters, recommend, refit
-from footpath.sequences.build import sequences
+from footpath.sequences.build import to_sequences
 from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.split import Protocol
 from footpath.sequences.splits import split
 
 FORMAT = 1
@@ -82,11 +83,11 @@ def train(
         raise RunError(f"{into} exists and is not a run, so it is not overwritten; choose another directory")
     fresh = catalog.create(model, **(fields or {}))
     log = open_store(store)
-    events = sequences(log, event_types=event_types, core=core, seed=seed)
+    events = to_sequences(log, event_types=event_types, core=core, seed=seed)
     cpu = time.process_time()
     chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
     if isinstance(fresh, Settled):
-        protocol = "time" if log.has_clock else "loo"
+        protocol: Protocol = "time" if log.has_clock else "loo"
         parts = split(log, protocol=protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
         held = fresh.fit(parts.train, validation=parts.validation, progress=progress)
         chosen = {"by": f"validation of the {protocol} split", "protocol": protocol, "fields": _changes(fresh, held)}

@@ -33,7 +33,7 @@ class Aligned:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def sequences(
+def to_sequences(
     log: EventLog,
     *,
     event_types: Sequence[str] | None = None,
