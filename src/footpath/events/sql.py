@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-MEMORY_LIMIT = "3GiB"
+MEMORY_LIMIT = "1GiB"
 """What DuckDB may hold before it spills to disk beside the store."""
 
 _OFFLINE = "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'"
