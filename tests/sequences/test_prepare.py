@@ -82,9 +82,7 @@ def test_the_kind_of_ids_changes_nothing(rows: list[tuple[int, int, int]], core:
     st.sampled_from([2, 7, 1 << 16]),
     st.sampled_from([1, 3, 2048]),
 )
-def test_the_packed_order_is_that_of_a_stable_sort(
-    rows: list[tuple[int, int]], scale: int, block_events: int, block_rows: int
-) -> None:
+def test_the_packed_order_is_that_of_a_stable_sort(rows: list[tuple[int, int]], scale: int, block_events: int, block_rows: int) -> None:
     row = np.array([r for r, _ in rows], np.int32)
     key = np.array([k for _, k in rows], np.int64) * scale
     key[0] += 1  # so that the scale is not their common divisor

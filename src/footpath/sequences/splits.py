@@ -163,12 +163,14 @@ def split_as_given(data: SequenceDataset, labels: Int8[np.ndarray, " E"], *, rep
     rule = "validation labels of the log"
     refit = labels != _TEST
     validation = labels == _VALIDATION
-    if not validation.any():
+    if refit.any() and not validation.any():
         rule = "last tenth of the training rows"
         validation = refit & _last_rows(data, refit)[data.rows]
     train = refit & ~validation
     if not train.any():
-        raise DataError(f"no event is left to train on: {int(refit.sum())} are not test and the {rule} take them all")
+        raise DataError(
+            f"no event is left to train on: {int(refit.sum())} are not test, and validation ({rule}) takes {int(validation.sum())}"
+        )
     data = _with_known_items(data, refit, seed)
     known_to_train, known = _items_of(data, train), _items_of(data, refit)
     return _assemble(
