@@ -31,7 +31,9 @@ def demo(
     with console.progress() as progress:
         fetched = public.fetch("ml-100k", into / "data", progress=progress)
         shutil.rmtree(store, ignore_errors=True)
-        ingest(fetched.events, store, items=fetched.items, users=fetched.users, preset=fetched.preset, name="ml-100k", progress=progress)
+        ingest(
+            list(fetched.events), store, items=fetched.items, users=fetched.users, preset=fetched.preset, name="ml-100k", progress=progress
+        )
         log = open_store(store)
     if not json:
         print_quality(log.quality, "1. The log: MovieLens-100k")

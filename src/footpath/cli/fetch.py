@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,15 @@ def fetch(
 
     with console.progress() as progress:
         found = public.fetch(name, into, progress=progress)
+    tables = [("--items", found.items), ("--users", found.users)]
+    options = "".join(f" {flag} {path}" for flag, path in tables if path is not None)
+    following = f"footpath ingest {' '.join(map(str, found.events))}{options} --name {found.name} --into STORE"
     if json:
-        console.print_json(found.to_dict())
+        told = dataclasses.asdict(found) | {"files": list(found.files), "next": following}
+        console.print_json(told)
         return
-    console.out.print(f"{found.name} from {found.source}; checksums agree", style="bold")
+    console.out.print(f"{found.name} from {found.source}; checksums agree{', here already' if found.reused else ''}", style="bold")
     for file in found.files:
         console.out.print(f"  {file}")
     console.out.print(f"\nLicence: {found.licence}")
-    console.next_step(found.next_command)
+    console.next_step(following)
