@@ -103,33 +103,25 @@ ITEM_FACTS: Final = {
 USER_FACTS: Final = ("gender", "age", "agegroup", "occupation", "zip", "zipcode")
 """Columns of an event file that tell of the user."""
 
-_EVENT_NAMES: Final[Mapping[str, str]] = {
-    "view": (
-        "view views viewed pv page pageview pageviews pageviewed detailview detailviews viewitem itemview itemviewed viewproduct productview "
-        "productviewed productdetailview viewcontent contentview screen screenview visit visited read watch watched play played listen listened "
-        "open opened see seen detail browse"
-    ),
+_NAMES_OF_TYPE: Final[Mapping[str, str]] = {
+    "view": """view views viewed pv page pageview pageviews pageviewed detail detailview detailviews viewitem itemview itemviewed
+        viewproduct productview productviewed productdetailview viewcontent contentview screen screenview visit visited browse
+        read watch watched play played listen listened open opened see seen""",
     "click": "click clicks clicked clk productclick productclicked itemclick selectitem selectcontent linkclick tap tapped",
-    "cart": "cart addtocart addcart cartadd addedtocart productadded basket addtobasket basketadd addedtobasket tocart incart cartadded",
-    "favourite": (
-        "favourite favorite favourited favorited fav like liked likes wishlist addtowishlist productaddedtowishlist addedtowishlist bookmark "
-        "bookmarked save saved star starred love loved upvote addtofavorites addtofavourites"
-    ),
-    "purchase": (
-        "purchase purchases purchased buy buys bought transaction transactions order ordered orders ordercompleted completedorder orderplaced "
-        "sale sold pay paid ecommercepurchase inapppurchase"
-    ),
+    "cart": "cart addtocart addcart cartadd cartadded addedtocart productadded basket addtobasket basketadd addedtobasket tocart incart",
+    "favourite": """favourite favorite favourited favorited fav like liked likes wishlist addtowishlist productaddedtowishlist
+        addedtowishlist bookmark bookmarked save saved star starred love loved upvote addtofavorites addtofavourites""",
+    "purchase": """purchase purchases purchased buy buys bought transaction transactions order ordered orders ordercompleted
+        completedorder orderplaced sale sold pay paid ecommercepurchase inapppurchase""",
     "rating": "rating ratings rate rated review reviews reviewed productreviewed",
-    "impression": (
-        "impression impressions imp expose exposed exposure exposures show shown display displayed productimpression viewitemlist "
-        "productlistviewed ranking serve served"
-    ),
+    "impression": """impression impressions imp expose exposed exposure exposures show shown display displayed productimpression
+        viewitemlist productlistviewed ranking serve served""",
     "remove": "remove removed removefromcart removedfromcart cartremove productremoved removecart removefrombasket removeitem",
     "search": "search searched searches query sitesearch viewsearchresults productssearched productsearch searchresults",
     "other": "other",
 }
 
-EVENT_NAMES: Final[Mapping[str, str]] = {alias: kind for kind, line in _EVENT_NAMES.items() for alias in line.split()}
+EVENT_NAMES: Final[Mapping[str, str]] = {alias: kind for kind, line in _NAMES_OF_TYPE.items() for alias in line.split()}
 """What a plain event name means, compared without case and punctuation."""
 
 SPLIT_NAMES: Final[Mapping[str, str]] = {

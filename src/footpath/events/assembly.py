@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import duckdb
 
@@ -21,96 +21,14 @@ from footpath.events import sql
 from footpath.events.acts import ARRIVAL_BITS, SQL_TYPES, build_acts, build_rows
 from footpath.events.aliases import EVENT_ALIASES, plain
 from footpath.events.contract import EVENT_COLUMNS, HIDDEN_COLUMNS, ITEM_COLUMNS
-from footpath.events.files import SourceFile, open_file, say_separator
+from footpath.events.files import say_separator
+from footpath.events.inputs import Input
 from footpath.events.mapping import Options, map_events, map_table
-from footpath.events.presets import Form, forms_of
+from footpath.events.reports import SourceReport, SourceRole
 from footpath.events.sources import Staged, prepare, stage_database, stage_file, stage_frame
 from footpath.progress import Progress
 
-SourceRole = Literal["events", "test", "items", "users"]
-_READABLE: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".pq", ".json", ".jsonl", ".ndjson", ".inter", ".item", ".user")
 _PLAIN: Final = ("user_id", "item_id", "event_type", "timestamp")
-
-
-@dataclass(frozen=True)
-class SourceReport:
-    """What was read from one source, and how.
-
-    columns: canonical name to the column it came from, ` else ` between several. context: kept columns, to their name in the log.
-    event_types: name in the file to canonical type and number of rows; the name is empty where no column tells.
-    separator, header: of text. clock: how times were read, in words. rows_kept counts after repeats were dropped; for an item or user
-    table it counts ids. already_in_store: nothing was read again.
-    """
-
-    source: str
-    role: SourceRole
-    format: str
-    sha256: str
-    identity: str
-    how: str
-    columns: Mapping[str, str]
-    context: Mapping[str, str]
-    rows_read: int
-    rows_kept: int
-    rows_dropped: int = 0
-    event_types: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    separator: str | None = None
-    header: bool | None = None
-    clock: str | None = None
-    time_unit: str | None = None
-    zone: str | None = None
-    bad_values: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    facts: Mapping[str, str] = field(default_factory=dict)
-    user_facts: Sequence[str] = ()
-    whole_days: bool = False
-    notes: Sequence[str] = ()
-    already_in_store: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for `--json` and for the store."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> SourceReport:
-        """The inverse of `to_dict`."""
-        pairs = {name: {k: tuple(v) for k, v in told[name].items()} for name in ("event_types", "bad_values")}
-        return cls(**{**told, **pairs})
-
-    def describe(self) -> list[str]:
-        """The printed map, line by line."""
-        if self.already_in_store:
-            return [f"{self.source}: {self.role}, in the store already: nothing to read"]
-        form = (
-            self.format if self.separator is None else f"{self.format}, separator {self.separator}, {'a' if self.header else 'no'} header"
-        )
-        lines = [f"{self.source}: {self.role}, {form}; columns by {'guess' if self.how == 'guess' else f'preset {self.how}'}"]
-        width = max(map(len, self.columns), default=0)
-        lines += [f"  {name:<{width}} <- {column}" for name, column in self.columns.items()]
-        if self.clock is not None:
-            lines.append(f"  time: {self.clock}")
-        for raw, (kind, n) in self.event_types.items():
-            lines.append(f"  {raw!r} -> {kind}: {n:,} rows" if raw else f"  no event type: all {n:,} rows are {kind!r}")
-        if self.context:
-            lines.append(f"  kept as context: {', '.join(self.context.values())}")
-        lines += [
-            f"  {column}: {n:,} values are no numbers and count as missing, such as {shown}"
-            for column, (n, shown) in self.bad_values.items()
-        ]
-        lines += [f"  note: {note}" for note in self.notes]
-        lines.append(f"  {self.rows_read:,} rows read, {self.rows_kept:,} kept, {self.rows_dropped:,} dropped")
-        return lines
-
-
-@dataclass(frozen=True)
-class Input:
-    """One source as given, before it is staged: a file, a table of a database file, or a frame."""
-
-    role: SourceRole
-    file: SourceFile | None = None
-    table: str | None = None
-    frame: Any = None
-    label: str = ""
-    orders: SourceFile | None = None
 
 
 @dataclass(frozen=True)
@@ -126,28 +44,6 @@ class Assembled:
     has_clock: bool
     has_items: bool
     has_users: bool
-
-
-def gather(sources: Any, role: SourceRole, options: Options, *, alone: bool = True) -> list[Input]:
-    """Every single source that was given, with item and user tables told apart from events.
-
-    sources: a path, a folder, a frame, or a list of these. alone: files that lie beside an event file and belong to it are taken too.
-    Raises DataError, ColumnError.
-    """
-    listed = list(sources) if isinstance(sources, list | tuple) else [sources]
-    if not listed:
-        raise DataError(f"no {role} source was given; pass a file, a folder or a frame")
-    found: list[Input] = []
-    for n, source in enumerate(listed):
-        if isinstance(source, str | Path):
-            found += _from_path(str(source), role, options)
-        else:
-            found.append(Input(role, frame=source, label=f"frame {n + 1}" if len(listed) > 1 else "the frame"))
-    if role == "events":
-        found = _with_orders(found)
-        if alone:
-            found += _siblings(found, options)
-    return found
 
 
 def assemble(
@@ -170,12 +66,13 @@ def assemble(
     reports: list[SourceReport] = []
     tables: dict[str, list[str]] = {"events": [], "items": [], "users": []}
     split_given = any(given.role == "test" for given in inputs)
+    with_items = any(given.role == "items" for given in inputs)
     for n, given in enumerate(inputs):
         if progress is not None:
             progress("reading", n, steps)
         staged = prepare(con, _stage(con, given, f"staging.s{n}", scratch, options, progress))
         source = len(known) + sum(not report.already_in_store for report in reports)
-        report = _build(con, staged, given.role, options, f"staging.t{n}", source, [*known, *reports], now)
+        report = _build(con, staged, given.role, options, f"staging.t{n}", source, [*known, *reports], with_items, now)
         reports.append(report)
         if report.already_in_store:
             con.execute(f"DROP TABLE {staged.table}")
@@ -217,105 +114,23 @@ def _abilities(reports: Sequence[SourceReport]) -> tuple[bool, bool, bool]:
     return any(r.clock is not None for r in acts), items, users
 
 
-def _from_path(given: str, role: SourceRole, options: Options) -> list[Input]:
-    text, _, table = given.partition("#") if not Path(given).exists() else (given, "", "")
-    path = Path(text)
-    if path.is_dir():
-        return _from_folder(path, role, options)
-    file = open_file(path, preset=options.preset, separator=options.separator, header=options.header)
-    if table and file.kind not in ("duckdb", "sqlite"):
-        raise DataError(f"{path} is no database, so it has no table {table!r}; leave '#{table}' out")
-    return [Input(_role(file.form, role), file, table or None, label=given)]
-
-
-def _role(form: Form | None, role: SourceRole) -> SourceRole:
-    """Item and user files among events are taken for what they are."""
-    if role == "events" and form is not None and form.role in ("items", "users"):
-        return form.role  # type: ignore[return-value]
-    return role
-
-
-def _from_folder(folder: Path, role: SourceRole, options: Options) -> list[Input]:
-    def readable(path: Path) -> bool:
-        hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-        return path.is_file() and not hidden and path.name.lower().removesuffix(".gz").endswith(_READABLE) and path.stat().st_size > 0
-
-    paths = sorted(path for path in folder.rglob("*") if readable(path))
-    if not paths:
-        raise DataError(f"{folder} holds no file that can be read; files end in {', '.join(_READABLE)}, or one of these and .gz")
-    files = [open_file(path, preset=options.preset, separator=options.separator, header=options.header) for path in paths]
-    if any(file.form is not None and file.form.role == "events" for file in files):
-        # a known data set: what is no part of it (a licence, links, tags) is left alone
-        preset = next(file.form.preset for file in files if file.form is not None and file.form.role == "events")
-        files = [file for file in files if file.form is not None and file.form.preset == preset]
-    return [Input(_role(file.form, role), file, label=file.label) for file in files if file.form is None or file.form.role != "ignored"]
-
-
-def _with_orders(found: Sequence[Input]) -> list[Input]:
-    """Files of baskets joined to the file of orders that dates them."""
-    orders = [given.file for given in found if given.file is not None and given.file.form is not None and given.file.form.role == "orders"]
-    joined = []
-    for given in found:
-        form = None if given.file is None else given.file.form
-        if form is not None and form.role == "orders":
-            continue
-        if given.file is not None and form is not None and "orders" in form.siblings:
-            beside = orders or _beside(given.file, form.siblings["orders"])
-            if not beside:
-                raise DataError(
-                    f"{given.file.label} lists the baskets of orders; {form.siblings['orders']} must be given too, or lie beside it"
-                )
-            given = dataclasses.replace(given, orders=beside[0])
-        joined.append(given)
-    if orders and not joined:
-        raise DataError(f"{orders[0].label} lists orders without products; give the files of baskets too (order_products__*.csv)")
-    return joined
-
-
-def _siblings(found: Sequence[Input], options: Options) -> list[Input]:
-    have = {given.role for given in found}
-    taken = {given.file.path for given in found if given.file is not None}
-    extra: list[Input] = []
-    for given in found:
-        if given.file is None or given.file.form is None or given.role != "events":
-            continue
-        for role in ("items", "users"):
-            pattern = given.file.form.siblings.get(role)  # type: ignore[call-overload]
-            if pattern is None or role in have:
-                continue
-            for file in _beside(given.file, pattern):
-                if file.path not in taken:
-                    taken.add(file.path)
-                    extra.append(Input(role, file, label=file.label))  # type: ignore[arg-type]
-    return extra
-
-
-def _beside(file: SourceFile, pattern: str) -> list[SourceFile]:
-    stem = file.path.name.removesuffix(".gz").rsplit(".", 1)[0]
-    wanted = file.path.with_name(pattern.format(stem=stem))
-    for path in (wanted, wanted.with_name(wanted.name + ".gz")):
-        if path.is_file() and path.stat().st_size > 0:
-            return [open_file(path)]
-    return []
-
-
 def _stage(con: duckdb.DuckDBPyConnection, given: Input, table: str, scratch: Path, options: Options, progress: Progress | None) -> Staged:
-    forms = forms_of(options.preset if given.role in ("events", "test") else None)
+    preset = options.preset if given.role in ("events", "test") else None
     if given.file is None:
-        return stage_frame(con, given.frame, table, given.label, forms)
+        return stage_frame(con, given.frame, table, given.label, preset)
     if given.file.kind in ("duckdb", "sqlite"):
-        return stage_database(con, given.file.path, given.table, given.file.kind, table, forms)
-    staged = stage_file(con, given.file, table, scratch, forms, progress)
+        return stage_database(con, given.file.path, given.table, given.file.kind, table, preset)
+    staged = stage_file(con, given.file, table, scratch, preset, progress)
     if given.orders is None:
         return staged
-    orders = stage_file(con, given.orders, f"{table}_orders", scratch, forms, progress)
+    orders = stage_file(con, given.orders, f"{table}_orders", scratch, preset, progress)
     own = ", ".join(f"o.{sql.name(c)}" for c in orders.columns if c not in staged.columns)
     con.execute(
-        f"CREATE TABLE {table}_joined AS SELECT b.*, {own} FROM {staged.table} AS b JOIN {orders.table} AS o USING (order_id) ORDER BY b.rowid"
+        f"CREATE TABLE {table}_joined AS SELECT b.*, {own} FROM {staged.table} AS b JOIN {orders.table} AS o USING (order_id) "
+        "ORDER BY b.rowid"
     )
-    con.execute(f"DROP TABLE {orders.table}")
-    con.execute(f"DROP TABLE {staged.table}")
-    n_rows, columns = sql.row(con, f"SELECT count(*) FROM {table}_joined")[0], con.execute(f"DESCRIBE {table}_joined").fetchall()
+    (n_rows,) = sql.row(con, f"SELECT count(*) FROM {table}_joined")
+    columns = con.execute(f"DESCRIBE {table}_joined").fetchall()
     if n_rows < staged.n_rows:
         raise DataError(f"{staged.label}: {staged.n_rows - n_rows} rows are of orders that {orders.label} lacks; use files of one edition")
     both = hashlib.sha256((staged.sha256 + orders.sha256).encode()).hexdigest()
@@ -330,10 +145,14 @@ def _build(
     table: str,
     source: int,
     known: Sequence[SourceReport],
+    with_items: bool,
     now: datetime | None,
 ) -> SourceReport:
     acts = role in ("events", "test")
-    columns = map_events(staged, options, _split_values(con, staged)) if acts else map_table(staged, options, role)  # type: ignore[arg-type]
+    if role == "events" or role == "test":
+        columns = map_events(staged, options, _split_values(con, staged), with_items=with_items)
+    else:
+        columns = map_table(staged, options, role)
     told = [columns.columns, columns.event_type, columns.event_types, options.zone, options.time_unit] if acts else [columns.columns]
     identity = hashlib.sha256(json.dumps([staged.sha256, role, told], sort_keys=True).encode()).hexdigest()
     report = SourceReport(
@@ -356,16 +175,15 @@ def _build(
             return dataclasses.replace(report, already_in_store=True)
         if other.sha256 == staged.sha256 and acts and other.role in ("events", "test"):
             raise StoreError(
-                f"{staged.label} is in the log already, as {other.source} ({other.role}, {_mapped(other)}), and would now be read another way "
-                f"({role}, {_mapped(report)}); read it the same way, or start a new store"
+                f"{staged.label} is in the log already, as {other.source} ({other.role}, {_mapped(other)}), and would now be read another "
+                f"way ({role}, {_mapped(report)}); read it the same way, or start a new store"
             )
     if not acts:
         repeats = build_rows(con, staged, columns, table, key="item_id" if role == "items" else "user_id")
         notes = [*columns.notes, *([f"{repeats} rows repeat an id: the last filled value of each column counts"] if repeats else [])]
         return dataclasses.replace(report, rows_kept=staged.n_rows - repeats, rows_dropped=repeats, notes=tuple(notes))
-    built = build_acts(
-        con, staged, columns, table, source=source, split="test" if role == "test" else None, time_unit=options.time_unit, now=now
-    )  # fmt: skip
+    split = "test" if role == "test" else None
+    built = build_acts(con, staged, columns, table, source=source, split=split, time_unit=options.time_unit, now=now)
     return dataclasses.replace(
         report,
         event_types=built.event_types,
@@ -414,17 +232,18 @@ def _write_events(con: duckdb.DuckDBPyConnection, parts: Sequence[str], reports:
     )
     con.execute(f"CREATE VIEW staging.acts AS {union}")
     there = [r[0] for r in con.execute("DESCRIBE staging.acts").fetchall()]
-    columns = [sql.name(c) for c in (*(c for c in EVENT_COLUMNS if c in there), *(c for c in there if c not in EVENT_COLUMNS and c not in HIDDEN_COLUMNS))]
+    columns = [c for c in EVENT_COLUMNS if c in there]
     if split_given:
-        columns = ["coalesce(split, 'train') AS split" if column == '"split"' else column for column in columns]
+        columns[columns.index("split")] = "coalesce(split, 'train') AS split"
+    columns += [sql.name(c) for c in there if c not in EVENT_COLUMNS and c not in HIDDEN_COLUMNS]
     moment = _moment(there)
     once = "WHERE NOT EXISTS (FROM staging.repeats AS r WHERE r._arrival = acts._arrival)" if _find_repeats(con, there, reports) else ""
+    order = f"{'timestamp, ' if 'timestamp' in there else ''}_order, _arrival"
     con.execute(
         f"CREATE TABLE events AS SELECT {', '.join(columns)}, row_number() OVER w - 1 AS position, _order, "
         f"coalesce({moment} = lag({moment}) OVER w, false) AS _tie, "
         "coalesce(_arrival > min(_arrival) OVER (w ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING), false) AS _late, _arrival "
-        f"FROM staging.acts {once} "
-        f"WINDOW w AS (PARTITION BY user_id ORDER BY {'timestamp, ' if 'timestamp' in there else ''}_order, _arrival) ORDER BY user_id, position"
+        f"FROM staging.acts {once} WINDOW w AS (PARTITION BY user_id ORDER BY {order}) ORDER BY user_id, position"
     )
 
 
@@ -449,7 +268,10 @@ def _find_repeats(con: duckdb.DuckDBPyConnection, columns: Sequence[str], report
     con.execute("CREATE TABLE staging.repeats (_arrival BIGINT)")
     for key, wanted in rules:
         # hashes first: a log has few repeats, and then few rows are compared in full
-        con.execute(f"CREATE OR REPLACE TABLE staging.alike AS SELECT hash({key}) AS h FROM staging.acts WHERE {wanted} GROUP BY 1 HAVING count(*) > 1")
+        con.execute(
+            f"CREATE OR REPLACE TABLE staging.alike AS SELECT hash({key}) AS h FROM staging.acts WHERE {wanted} "
+            "GROUP BY 1 HAVING count(*) > 1"
+        )
         if sql.row(con, "SELECT count(*) FROM staging.alike")[0]:
             con.execute(
                 f"INSERT INTO staging.repeats SELECT _arrival FROM staging.acts WHERE {wanted} AND hash({key}) IN (FROM staging.alike) "

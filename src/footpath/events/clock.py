@@ -80,8 +80,9 @@ def read_clock(
 ) -> Clock:
     """How to read a column as a time.
 
-    table: what stands behind FROM, with the alias `s`. column: an SQL expression. kind: its DuckDB type. label: the file, and source: the column, as messages name them. zone: of times
-    without one. time_unit: of numbers, where magnitude should not decide. Raises TimeError with row and value.
+    table: what stands behind FROM, with the alias `s`. column: an SQL expression, and kind: its DuckDB type. label: the file, and source:
+    the column, as messages name them. zone: of times without one. time_unit: of numbers, where magnitude should not decide.
+    Raises TimeError with row and value.
     """
     return _Reading(con, table, column, kind, label, source, zone, time_unit, now or datetime.now(UTC)).clock()
 
@@ -109,7 +110,7 @@ class _Reading:
             self._refuse(f"{self.column} IS NULL", _EMPTY)
             return self._numbers(self.column)
         if self.kind == "TIMESTAMP WITH TIME ZONE":
-            return self._moments(f"({self.column}) AT TIME ZONE 'UTC'", None, "times with their own zone")
+            return self._moments(f"(({self.column}) AT TIME ZONE 'UTC')", None, "times with their own zone")
         if self.kind == "DATE" or self.kind.startswith("TIMESTAMP"):
             zone = self._zone_for_naive(self.column)
             naive = f"CAST({self.column} AS TIMESTAMP)"
@@ -120,7 +121,8 @@ class _Reading:
         value = f"nullif(trim({self.column}), '')"
         n, n_filled, n_plain, n_numbers = sql.row(
             self.con,
-            f"SELECT count(*), count({value}), count(*) FILTER ({value} = {self.column}), count(try_cast({value} AS DOUBLE)) FROM {self.table}",
+            f"SELECT count(*), count({value}), count(*) FILTER ({value} = {self.column}), count(try_cast({value} AS DOUBLE)) "
+            f"FROM {self.table}",
         )
         if n_plain == n:
             value = self.column
@@ -134,7 +136,7 @@ class _Reading:
         tail = f"substr({moment}, 11)"
         aware = f"(contains({tail}, '+') OR contains({tail}, '-') OR regexp_matches({tail}, '(?i)(Z|UTC|GMT)$'))"
         (n_aware,) = sql.row(self.con, f"SELECT count(*) FILTER ({aware}) FROM {self.table}")
-        with_zone = f"try_cast({moment} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        with_zone = f"(try_cast({moment} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
         if n_aware == n:
             return self._moments(with_zone, None, "times with their own zone")
         zone = self._zone_for_naive(f"CASE WHEN NOT {aware} THEN {value} END")
@@ -170,8 +172,11 @@ class _Reading:
         number = f"try_cast({value} AS DOUBLE)"
         low, middle, high, n_whole, n = sql.row(
             self.con,
-            f"SELECT min({number}), quantile_disc({number}, 0.5), max({number}), count(*) FILTER ({number} = trunc({number})), count(*) FROM {self.table}",
+            f"SELECT min({number}), quantile_disc({number}, 0.5), max({number}), count(*) FILTER ({number} = trunc({number})), count(*) "
+            f"FROM {self.table}",
         )
+        if not (math.isfinite(low) and math.isfinite(high)):
+            self._refuse(f"NOT isfinite({number})", "is not a finite number")
         if self.time_unit is None and n_whole == n and low >= 19_000_101 and high <= 22_001_231:
             day = f"try_strptime(CAST(CAST({number} AS BIGINT) AS VARCHAR), '%Y%m%d')"
             (n_days,) = sql.row(self.con, f"SELECT count({day}) FROM {self.table}")
@@ -180,10 +185,9 @@ class _Reading:
                 return self._moments(_in_zone(day, zone), zone, f"dates written as YYYYMMDD, read as {zone}", day)
         unit = self.time_unit or self._unit_of(middle)
         if unit is None:
-            as_seconds = _say(middle)
             raise TimeError(
-                f"{self.label}: {self.source} has the median {middle:.15g}, which is {as_seconds} in seconds and no date from 1990 to tomorrow in "
-                f"seconds, milli-, micro- or nanoseconds; {_ELSE}"
+                f"{self.label}: {self.source} has the median {middle:.15g}, which is {_say(middle)} in seconds and no date from 1990 to "
+                f"tomorrow in seconds, milli-, micro- or nanoseconds; {_ELSE}"
             )
         self._check_median(middle / _PER_SECOND[unit], f"read as {_UNIT_NAMES[unit]}{' (as told)' if self.time_unit else ''}, ")
         if low < 0 or not EARLIEST.timestamp() <= low / _PER_SECOND[unit] or high / _PER_SECOND[unit] > self.latest.timestamp():
@@ -213,8 +217,8 @@ class _Reading:
                 count = found[0][2]
                 rows = ", ".join(f"{row + 1} ({shown})" for row, shown, _ in found)
                 raise TimeError(
-                    f"{self.label}: {self.source} mixes units: {n - count} values are {_UNIT_NAMES[unit]}, {count} look like {_UNIT_NAMES[other]}, "
-                    f"in row {rows}{', ...' if count > _SHOWN else ''}; write all times in one unit"
+                    f"{self.label}: {self.source} mixes units: {n - count} values are {_UNIT_NAMES[unit]}, {count} look like "
+                    f"{_UNIT_NAMES[other]}, in row {rows}{', ...' if count > _SHOWN else ''}; write all times in one unit"
                 )
         first, last = datetime(1900, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp()
         self._refuse(
@@ -225,8 +229,8 @@ class _Reading:
         if not EARLIEST.timestamp() <= seconds <= self.latest.timestamp():
             side = "before 1990" if seconds < EARLIEST.timestamp() else "more than a day ahead"
             raise TimeError(
-                f"{self.label}: the median of {self.source} is {_say(seconds)} ({note}{side}), so the unit or the column is wrong; {_ELSE}, "
-                "or tell the unit with --time-unit s|ms|us|ns"
+                f"{self.label}: the median of {self.source} is {_say(seconds)} ({note}{side}), so the unit or the column is wrong; "
+                f"{_ELSE}, or tell the unit with --time-unit s|ms|us|ns"
             )
 
     def _refuse(self, wrong: str, what: str) -> None:

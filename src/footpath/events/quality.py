@@ -14,15 +14,40 @@ import duckdb
 import pyarrow as pa
 
 from footpath.events import sql
-from footpath.events.assembly import SourceReport
 from footpath.events.contract import EVENT_COLUMNS
+from footpath.events.reports import SourceReport
 from footpath.result import Cell, Result
 
 BOT_RULE: Final = (
-    "a user with at least 100 acts, at least ten times the median of all users, and one of: an unbroken run of at least 100 different "
-    "seconds with acts, each at most 2 s after the one before; at least 100 pauses that are all but equal (standard deviation at most 5 % of "
-    "the mean); acts in each of 24 hours in a row"
+    "a user with at least 100 acts and at least three times the median of all users, and one of: acts in at least 60 different seconds in "
+    "a row, each at most 2 s after the one before; at least 100 acts at different times within one minute; at least 100 pauses that are "
+    "all but equal (standard deviation at most 5 % of the mean); acts in each of 24 hours in a row"
 )
+_FIND_BOTS: Final = """
+WITH counts AS (SELECT user_id, count(*) AS n FROM events GROUP BY 1),
+heavy AS (SELECT user_id, n FROM counts WHERE n >= greatest(100, 3 * (SELECT median(n) FROM counts))),
+times AS (SELECT DISTINCT user_id, n, epoch_us(timestamp) AS t FROM log JOIN heavy USING (user_id) WHERE timestamp IS NOT NULL),
+bursts AS (SELECT user_id, max(m) AS burst FROM (SELECT user_id, count(*) AS m FROM times GROUP BY user_id, t // 60000000) GROUP BY 1),
+seconds AS (SELECT DISTINCT user_id, n, t // 1000000 AS s FROM times),
+pauses AS (SELECT *, s - lag(s) OVER (PARTITION BY user_id ORDER BY s) AS pause FROM seconds),
+runs AS (SELECT *, count(*) FILTER (pause IS NULL OR pause > 2) OVER (PARTITION BY user_id ORDER BY s) AS run FROM pauses),
+longest AS (SELECT user_id, max(m) AS run FROM (SELECT user_id, count(*) AS m FROM runs GROUP BY user_id, run) GROUP BY 1),
+hours AS (SELECT DISTINCT user_id, s // 3600 AS h FROM seconds),
+watches AS (SELECT user_id, h - row_number() OVER (PARTITION BY user_id ORDER BY h) AS watch FROM hours),
+awake AS (SELECT user_id, max(m) AS hours FROM (SELECT user_id, count(*) AS m FROM watches GROUP BY user_id, watch) GROUP BY 1),
+beats AS (
+    SELECT user_id, any_value(n) AS n, count(pause) AS beats, count(pause) >= 100 AND stddev_pop(pause) <= 0.05 * avg(pause) AS even
+    FROM pauses GROUP BY 1
+)
+SELECT user_id, concat_ws('; ',
+    CASE WHEN run >= 60 THEN 'acts in ' || run || ' different seconds in a row with pauses of at most 2 s' END,
+    CASE WHEN burst >= 100 THEN burst || ' acts at different times within one minute' END,
+    CASE WHEN even THEN beats || ' pauses that are all but equal' END,
+    CASE WHEN hours >= 24 THEN 'acts in each of ' || hours || ' hours in a row' END) AS reason, n AS n_events
+FROM beats JOIN longest USING (user_id) JOIN bursts USING (user_id) JOIN awake USING (user_id)
+WHERE run >= 60 OR burst >= 100 OR even OR hours >= 24
+ORDER BY n DESC, user_id
+"""
 _SECTIONS: Final = {
     "rows": "Rows",
     "order": "Order",
@@ -52,34 +77,16 @@ def fingerprint(con: duckdb.DuckDBPyConnection) -> str:
 
 def find_bots(con: duckdb.DuckDBPyConnection) -> None:
     """Write the table `bots` of the users that meet `BOT_RULE`; empty for a log without a clock."""
-    con.execute("CREATE OR REPLACE TABLE bots (user_id VARCHAR, reason VARCHAR, n_events BIGINT)")
-    con.execute(
-        """INSERT INTO bots
-        WITH counts AS (SELECT user_id, count(*) AS n FROM events GROUP BY 1),
-        heavy AS (SELECT user_id, n FROM counts WHERE n >= greatest(100, 10 * (SELECT median(n) FROM counts))),
-        seconds AS (SELECT DISTINCT user_id, n, epoch_us(timestamp) // 1000000 AS s FROM log JOIN heavy USING (user_id) WHERE timestamp IS NOT NULL),
-        pauses AS (SELECT *, s - lag(s) OVER w AS pause FROM seconds WINDOW w AS (PARTITION BY user_id ORDER BY s)),
-        runs AS (SELECT *, count(*) FILTER (pause IS NULL OR pause > 2) OVER (PARTITION BY user_id ORDER BY s) AS run FROM pauses),
-        longest AS (SELECT user_id, max(length) AS longest FROM (SELECT user_id, count(*) AS length FROM runs GROUP BY user_id, run) GROUP BY 1),
-        hours AS (SELECT DISTINCT user_id, s // 3600 AS h FROM seconds),
-        watches AS (SELECT user_id, h - row_number() OVER (PARTITION BY user_id ORDER BY h) AS island FROM hours),
-        awake AS (SELECT user_id, max(n) AS hours FROM (SELECT user_id, count(*) AS n FROM watches GROUP BY user_id, island) GROUP BY 1),
-        beats AS (SELECT user_id, any_value(n) AS n, count(pause) AS pauses, avg(pause) AS mean, stddev_pop(pause) AS deviation FROM pauses GROUP BY 1)
-        SELECT user_id, concat_ws('; ',
-            CASE WHEN longest >= 100 THEN 'acts in ' || longest || ' different seconds in a row with pauses of at most 2 s' END,
-            CASE WHEN pauses >= 100 AND deviation <= 0.05 * mean THEN pauses || ' pauses that are all but equal' END,
-            CASE WHEN hours >= 24 THEN 'acts in each of ' || hours || ' hours in a row' END) AS reason, n
-        FROM beats JOIN longest USING (user_id) JOIN awake USING (user_id)
-        WHERE longest >= 100 OR (pauses >= 100 AND deviation <= 0.05 * mean) OR hours >= 24
-        ORDER BY n DESC, user_id"""
-    )
+    con.execute("CREATE TABLE bots (user_id VARCHAR, reason VARCHAR, n_events BIGINT)")
+    con.execute(f"INSERT INTO bots {_FIND_BOTS}")
 
 
 def quality(con: duckdb.DuckDBPyConnection, name: str, reports: Sequence[SourceReport], print_of_data: str) -> Result:
     """The quality of the log in the tables `events`, `items` and `bots`.
 
     Cells: rows_read, rows_kept, rows_dropped, duplicates, ties, out_of_order, n_users, n_items, events_per_user, sparsity, null_COLUMN,
-    events_TYPE, first, last, days, gaps, time_unit, implausible_times, top_1_share, top_10_share, gini, bad_values, suspected_bots, titled_items.
+    events_TYPE, first, last, days, gaps, time_unit, implausible_times, top_1_share, top_10_share, gini, bad_values, suspected_bots,
+    described_items, titled_items; those of a clock, of items or of columns only where the log has them.
     """
     acts = [report for report in reports if report.role in ("events", "test")]
     with_clock = any(report.clock is not None for report in acts)
@@ -122,7 +129,9 @@ _Cells = list[tuple[str, Cell]]
 
 def _rows(con: duckdb.DuckDBPyConnection, acts: Sequence[SourceReport]) -> _Cells:
     read = sum(report.rows_read for report in acts)
-    kept, ties, late, ids = sql.row(con, "SELECT count(*), count(*) FILTER (_tie), count(*) FILTER (_late), (SELECT count(event_id) FROM log) FROM events")
+    kept, ties, late, ids = sql.row(
+        con, "SELECT count(*), count(*) FILTER (_tie), count(*) FILTER (_late), (SELECT count(event_id) FROM log) FROM events"
+    )
     by_id = "the same event id" if ids == kept else "the same user, item, type and time" + (", or the same event id" if ids else "")
     return [
         ("rows", Cell("rows_read", read, "rows")),
@@ -183,10 +192,12 @@ def _mix(con: duckdb.DuckDBPyConnection) -> _Cells:
 def _tail(con: duckdb.DuckDBPyConnection) -> _Cells:
     n, of, top_1, top_10, weighted = sql.row(
         con,
-        """WITH counts AS (SELECT count(*) AS c, row_number() OVER (ORDER BY count(*), item_id) AS rank FROM events WHERE item_id IS NOT NULL GROUP BY item_id),
-        size AS (SELECT count(*) AS n FROM counts)
-        SELECT any_value(n), sum(c), sum(c) FILTER (rank > n - greatest(1, round(n * 0.01))), sum(c) FILTER (rank > n - greatest(1, round(n * 0.1))),
-        sum(c * rank) FROM counts, size""",
+        """WITH counts AS (
+            SELECT count(*) AS c, row_number() OVER (ORDER BY count(*), item_id) AS rank, count(*) OVER () AS n
+            FROM events WHERE item_id IS NOT NULL GROUP BY item_id
+        )
+        SELECT any_value(n), sum(c), sum(c) FILTER (rank > n - greatest(1, round(n * 0.01))),
+            sum(c) FILTER (rank > n - greatest(1, round(n * 0.1))), sum(c * rank) FROM counts""",
     )
     if not n:
         return []
@@ -231,7 +242,7 @@ def _warnings(cells: dict[str, Cell], acts: Sequence[SourceReport]) -> list[str]
     ties = int(cells["ties"].value or 0)
     if ties > 0.1 * kept:
         found.append(
-            f"{ties / kept:.0%} of acts share the time of the act before them: their order is the order of arrival, and metrics depend on it"
+            f"{ties / kept:.0%} of acts share the time of the act before them: they stand in the order of arrival, and metrics depend on it"
         )
     if int(cells["out_of_order"].value or 0) > 0:
         found.append(f"{cells['out_of_order'].value:,} acts arrived after a later act of their user and were put in order of time")
@@ -246,7 +257,7 @@ def _warnings(cells: dict[str, Cell], acts: Sequence[SourceReport]) -> list[str]
     others = sum(n for report in acts for raw, (kind, n) in report.event_types.items() if kind == "other" and raw)
     if others:
         found.append(
-            f"{others:,} acts have event names that mean nothing known; they count as 'other' (--event NAME=TYPE says what one means)"
+            f"{others:,} acts have event names that mean nothing known; they count as 'other' (--event-type NAME=TYPE says what one means)"
         )
     return found
 

@@ -12,12 +12,15 @@ import ibis
 
 from footpath.errors import DataError, did_you_mean
 from footpath.events import sql
-from footpath.events.assembly import Assembled, Input, SourceReport, assemble, gather
+from footpath.events.assembly import Assembled, assemble
 from footpath.events.clock import check_unit, check_zone
+from footpath.events.inputs import Input, gather
 from footpath.events.log import EventLog
 from footpath.events.mapping import Options
 from footpath.events.presets import forms_of
 from footpath.events.quality import find_bots, fingerprint, quality
+from footpath.events.reports import SourceReport
+from footpath.events.sources import cursor_table
 from footpath.progress import Progress
 from footpath.result import Result
 
@@ -85,8 +88,6 @@ def read_table(source: Any, table: str | None = None, **options: Any) -> EventLo
 
 
 def _rows_of(connection: Any, table: str) -> Any:
-    from footpath.events.sources import cursor_table
-
     if isinstance(connection, duckdb.DuckDBPyConnection):
         try:
             return connection.table(table)

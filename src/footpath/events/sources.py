@@ -5,6 +5,7 @@ Text keeps every column as text, so that one set of rules decides what a value m
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -22,7 +23,7 @@ import pyarrow as pa
 from footpath.errors import DataError, did_you_mean
 from footpath.events import sql
 from footpath.events.files import SPACE, Layout, SourceFile, read_through, say_separator, sniff_separator, unpacked
-from footpath.events.presets import Form, form_by_header
+from footpath.events.presets import Form, form_by_header, forms_of
 from footpath.progress import Progress
 
 _MOST_COLUMNS: Final = 256
@@ -51,7 +52,7 @@ class Staged:
 
 
 def stage_file(
-    con: duckdb.DuckDBPyConnection, file: SourceFile, table: str, scratch: Path, forms: Sequence[Form], progress: Progress | None
+    con: duckdb.DuckDBPyConnection, file: SourceFile, table: str, scratch: Path, preset: str | None, progress: Progress | None
 ) -> Staged:
     """A file as a table. Raises DataError with file, row and column."""
     content = read_through(file, progress)
@@ -64,45 +65,32 @@ def stage_file(
             _stage_text(con, file, table, scratch, content.mixed_line_ends)
     except duckdb.Error as error:
         raise DataError(f"{file.label} cannot be read as {file.kind}: {_first_line(error)}") from None
-    return _staged(con, table, file.label, _format_name(file), content.sha256, forms, file)
+    return _staged(con, table, file.label, _format_name(file), content.sha256, preset, file)
 
 
-def stage_frame(con: duckdb.DuckDBPyConnection, frame: Any, table: str, label: str, forms: Sequence[Form]) -> Staged:
+def stage_frame(con: duckdb.DuckDBPyConnection, frame: Any, table: str, label: str, preset: str | None) -> Staged:
     """A pandas, polars or Arrow frame, a DuckDB relation or an Ibis table of any backend, as a table. Raises DataError."""
-    digest = hashlib.sha256()
-
-    def hashed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            digest.update(batch.serialize())
-            yield batch
-
     try:
-        reader = _arrow_reader(frame, label)
-        digest.update(reader.schema.serialize())
-        rows = pa.RecordBatchReader.from_batches(reader.schema, hashed(iter(reader)))
-        con.register("incoming", rows)
+        con.register("incoming", _arrow_reader(frame, label))
         try:
             con.execute(f"CREATE TABLE {table}_nested AS SELECT * FROM incoming")
         finally:
             con.unregister("incoming")
-        _materialise(con, f"{table}_nested", table)
+        _flatten(con, f"{table}_nested", table)
         con.execute(f"DROP TABLE {table}_nested")
     except (pa.ArrowException, duckdb.Error) as error:
         raise DataError(f"{label} cannot be read as a table: {_first_line(error)}") from None
-    return _staged(con, table, label, "frame", digest.hexdigest(), forms, None)
+    return _staged(con, table, label, "frame", _hash_of_rows(con, table), preset, None)
 
 
-def stage_database(con: duckdb.DuckDBPyConnection, path: Path, wanted: str | None, kind: str, table: str, forms: Sequence[Form]) -> Staged:
-    """A table of a DuckDB or SQLite file, named after `#` where the file holds several. Raises DataError."""
+def stage_database(con: duckdb.DuckDBPyConnection, path: Path, wanted: str | None, kind: str, table: str, preset: str | None) -> Staged:
+    """A table of a DuckDB or SQLite file. Raises DataError."""
     label = str(path) if wanted is None else f"{path}#{wanted}"
-    digest = hashlib.sha256(label.encode())
-    digest.update(path.read_bytes())
     if kind == "sqlite":
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             names = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")]
-            chosen = _chosen_table(path, wanted, names)
-            rows = cursor_table(db.execute(f"SELECT * FROM {sql.name(chosen)}"))
-            return stage_frame(con, rows, table, label, forms)
+            rows = cursor_table(db.execute(f"SELECT * FROM {sql.name(_chosen_table(path, wanted, names))}"))
+        return stage_frame(con, rows, table, label, preset)
     try:
         con.execute(f"ATTACH {sql.text(path)} AS foreign_log (READ_ONLY)")
     except duckdb.Error as error:
@@ -113,11 +101,19 @@ def stage_database(con: duckdb.DuckDBPyConnection, path: Path, wanted: str | Non
             "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE database_name = 'foreign_log' AND NOT internal ORDER BY 1"
         ).fetchall()
         chosen = _chosen_table(path, wanted, [r[0].removeprefix("main.") for r in found])
-        schema, _, plain_name = chosen.rpartition(".")
-        _materialise(con, f"foreign_log.{sql.name(schema or 'main')}.{sql.name(plain_name)}", table)
+        schema, _, own = chosen.rpartition(".")
+        _flatten(con, f"foreign_log.{sql.name(schema or 'main')}.{sql.name(own)}", table)
     finally:
         con.execute("DETACH foreign_log")
-    return _staged(con, table, label, "table", digest.hexdigest(), forms, None)
+    return _staged(con, table, label, "table", _hash_of_rows(con, table), preset, None)
+
+
+def _hash_of_rows(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """A hash of names, types and rows in order, where there are no bytes of a file to hash."""
+    columns = con.execute(f"DESCRIBE {table}").fetchall()
+    texts = ", ".join(f"coalesce(CAST({sql.name(c[0])} AS VARCHAR), chr(30))" for c in columns)
+    (mixed,) = sql.row(con, f"SELECT CAST(bit_xor(md5_number(concat_ws(chr(31), rowid, {texts}))) AS VARCHAR) FROM {table}")
+    return hashlib.sha256(repr(([c[:2] for c in columns], mixed)).encode()).hexdigest()
 
 
 def _chosen_table(path: Path, wanted: str | None, names: Sequence[str]) -> str:
@@ -131,13 +127,13 @@ def _chosen_table(path: Path, wanted: str | None, names: Sequence[str]) -> str:
 
 
 def _staged(
-    con: duckdb.DuckDBPyConnection, table: str, label: str, format: str, sha256: str, forms: Sequence[Form], file: SourceFile | None
+    con: duckdb.DuckDBPyConnection, table: str, label: str, format: str, sha256: str, preset: str | None, file: SourceFile | None
 ) -> Staged:
     columns = {r[0]: r[1] for r in con.execute(f"DESCRIBE {table}").fetchall()}
     (n_rows,) = sql.row(con, f"SELECT count(*) FROM {table}")
     form = file.form if file is not None and file.form is not None else None
     if form is None and (file is None or file.kind != "text"):
-        form = form_by_header(forms, list(columns))
+        form = form_by_header(forms_of(preset), list(columns), told=preset is not None)
     return Staged(table, label, format, columns, n_rows, sha256, form, None if file is None else file.layout)
 
 
@@ -200,8 +196,8 @@ def _refused_rows(file: SourceFile, layout: Layout, refused: Sequence[tuple]) ->
         )
     if kind == "UNQUOTED VALUE":
         return DataError(
-            f"{file.label}: line {line} has a quotation mark that is not closed, or is followed by text: {shown!r} ({many} such lines: {lines}); "
-            "close it, or double quotation marks inside a quoted field"
+            f"{file.label}: line {line} has a quotation mark that is not closed, or is followed by text: {shown!r} ({many} such lines: "
+            f"{lines}); close it, or double quotation marks inside a quoted field"
         )
     return DataError(f"{file.label}: line {line} cannot be read ({kind.lower()}): {shown!r} ({many} such lines: {lines})")
 
@@ -292,10 +288,10 @@ def _first_bad_line(file: SourceFile, lines: Iterable[str], error: duckdb.Error 
 
 def _stage_parquet(con: duckdb.DuckDBPyConnection, file: SourceFile, table: str) -> None:
     partitioned = "true" if any("=" in part for part in file.path.parts[:-1]) else "false"
-    _materialise(con, f"read_parquet({sql.path(file.path)}, hive_partitioning={partitioned})", table)
+    _flatten(con, f"read_parquet({sql.path(file.path)}, hive_partitioning={partitioned})", table)
 
 
-def _materialise(con: duckdb.DuckDBPyConnection, source: str, table: str) -> None:
+def _flatten(con: duckdb.DuckDBPyConnection, source: str, table: str) -> None:
     """Copy rows, with the fields of structs as columns of their own."""
     rows = con.sql(f"SELECT * FROM {source}")
     picked = [f for column, kind in zip(rows.columns, rows.types, strict=True) for f in _fields(sql.name(column), column, kind)]

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import ibis
 import pyarrow as pa
 
 from footpath.errors import StoreError
 from footpath.events import sql
-from footpath.events.assembly import Assembled, SourceReport, assemble
+from footpath.events.assembly import Assembled, assemble
 from footpath.events.log import EventLog
 from footpath.events.readers import as_log, gather_all, inspect, name_of, options_of
+from footpath.events.reports import SourceReport
 from footpath.progress import Progress
 from footpath.result import Cell, Result
 
@@ -155,11 +157,11 @@ def open_store(path: Path | str) -> EventLog:
     done = Assembled(index.sources, (), False, index.has_clock, index.has_items, index.has_users)
     try:
         return as_log(con, index.name, index.quality, index.fingerprint, done)
-    except Exception as error:
+    except (duckdb.Error, ibis.IbisError) as error:
         con.close()
         raise StoreError(
             f"{folder} is damaged: {index.database} lacks a table of the log ({error}); ingest the files into a new store"
-        ) from error
+        ) from None
 
 
 def _report(path: Path, index: _Index, sources: tuple[SourceReport, ...], *, changed: bool) -> IngestReport:
@@ -187,7 +189,7 @@ def _publish(con: duckdb.DuckDBPyConnection, path: Path, name: str, generation: 
     fresh = path / f"{_INDEX}.new"
     fresh.write_text(json.dumps(_to_json(index), ensure_ascii=False, indent=1), encoding="utf-8")
     _sync(fresh)
-    os.replace(fresh, path / _INDEX)
+    fresh.replace(path / _INDEX)
     _sync(path)
     return index
 
@@ -266,7 +268,8 @@ def _read_index(path: Path) -> _Index:
         raise StoreError(f"{path / _INDEX} is damaged ({error}); ingest the files into a new store") from None
     if version > STORE_VERSION:
         raise StoreError(
-            f"{path} was written by a newer Footpath: its store version is {version}, this one reads up to {STORE_VERSION}; upgrade Footpath"
+            f"{path} was written by a newer Footpath: its store version is {version}, this one reads up to version {STORE_VERSION}; "
+            "upgrade Footpath"
         )
     try:
         return _from_json(told)
