@@ -123,7 +123,7 @@ def _stage(con: duckdb.DuckDBPyConnection, given: Input, table: str, scratch: Pa
     staged = stage_file(con, given.file, table, scratch, preset, progress)
     if given.orders is None:
         return staged
-    orders = stage_file(con, given.orders, f"{table}_orders", scratch, preset, progress)
+    orders = prepare(con, stage_file(con, given.orders, f"{table}_orders", scratch, preset, progress))
     own = ", ".join(f"o.{sql.name(c)}" for c in orders.columns if c not in staged.columns)
     con.execute(
         f"CREATE TABLE {table}_joined AS SELECT b.*, {own} FROM {staged.table} AS b JOIN {orders.table} AS o USING (order_id) "

@@ -64,16 +64,18 @@ _MOVIES_100K = f"""SELECT item_id, trim(regexp_replace(title, '\\s*\\(\\d{{{{4}}
     regexp_extract(title, '\\((\\d{{{{4}}}})\\)\\s*$', 1) AS release_year, concat_ws(' ', {_GENRE_TOKENS}) AS genres
     FROM {{table}} ORDER BY rowid"""
 
-_BASKETS = """WITH orders AS (
-        SELECT user_id, try_cast(order_number AS BIGINT) AS n, max(try_cast(days_since_prior_order AS DOUBLE)) AS days
-        FROM {table} GROUP BY ALL
-    ), clock AS (
-        SELECT user_id, n, sum(coalesce(days, 0)) OVER (PARTITION BY user_id ORDER BY n ROWS UNBOUNDED PRECEDING) AS relative_days
-        FROM orders
-    )
-    SELECT s.*, try_cast(s.order_number AS BIGINT) * 1048576 + try_cast(s.add_to_cart_order AS DOUBLE)::BIGINT AS place, clock.relative_days
-    FROM {table} AS s LEFT JOIN clock ON s.user_id = clock.user_id AND try_cast(s.order_number AS BIGINT) = clock.n
-    ORDER BY s.rowid"""
+_PLACE = "try_cast(order_number AS BIGINT) * 1048576 + CAST(try_cast(add_to_cart_order AS DOUBLE) AS BIGINT) AS place"
+_DAYS = "sum(coalesce(days, 0)) OVER (PARTITION BY user_id ORDER BY n ROWS UNBOUNDED PRECEDING) AS relative_days"
+_ORDERS = f"""SELECT * EXCLUDE (_row, n, days), {_DAYS}
+    FROM (SELECT *, rowid AS _row, try_cast(order_number AS BIGINT) AS n, try_cast(days_since_prior_order AS DOUBLE) AS days FROM {{table}})
+    ORDER BY _row"""
+_BASKETS = f"SELECT *, {_PLACE} FROM {{table}} ORDER BY rowid"
+_ORDERED_BASKETS = f"""WITH orders AS (
+        SELECT user_id AS u, try_cast(order_number AS BIGINT) AS n, max(try_cast(days_since_prior_order AS DOUBLE)) AS days
+        FROM {{table}} GROUP BY ALL
+    ), clock AS (SELECT u, n, {_DAYS.replace("user_id", "u")} FROM orders)
+    SELECT s.*, {_PLACE}, relative_days
+    FROM {{table}} AS s LEFT JOIN clock ON s.user_id = u AND try_cast(order_number AS BIGINT) = n ORDER BY s.rowid"""
 
 _BANDIT = """SELECT *, left(md5(concat_ws('|', user_feature_0, user_feature_1, user_feature_2, user_feature_3)), 16) AS "user",
     nullif(regexp_extract({label}, 'random|bts'), '') AS policy FROM {table} ORDER BY rowid"""
@@ -258,7 +260,7 @@ FORMS: Final[tuple[Form, ...]] = (
         columns={"user_id": "user_id", "item_id": "product_id", "session_id": "order_id", "position": "place"},
         event_type="purchase",
         needs=("orderid", "userid", "ordernumber", "productid", "addtocartorder", "dayssincepriororder"),
-        prepare=_BASKETS,
+        prepare=_ORDERED_BASKETS,
         siblings={"items": "products.csv"},
     ),
     Form(
@@ -270,7 +272,13 @@ FORMS: Final[tuple[Form, ...]] = (
         prepare=_BASKETS,
         siblings={"orders": "orders.csv", "items": "products.csv"},
     ),
-    Form("instacart", "orders", needs=("orderid", "userid", "ordernumber", "dayssincepriororder"), lacks=("productid",)),
+    Form(
+        "instacart",
+        "orders",
+        needs=("orderid", "userid", "ordernumber", "dayssincepriororder"),
+        lacks=("productid",),
+        prepare=_ORDERS,
+    ),
     Form(
         "instacart",
         "items",
@@ -286,14 +294,6 @@ FORMS: Final[tuple[Form, ...]] = (
         zone="UTC",
         files=("cdnow_master.txt", "cdnow_sample.txt"),
         needs=("customerid", "date", "numberofcds", "dollarvalue"),
-        separator=" ",
-        note="value is the amount in dollars, quantity the number of CDs",
-    ),
-    Form(
-        "cdnow",
-        columns={"user_id": "customer_id", "timestamp": "date", "quantity": "number_of_cds", "value": "dollar_value", "item_id": ()},
-        event_type="purchase",
-        zone="UTC",
         names=("customer_id", "date", "number_of_cds", "dollar_value"),
         looks={0: r"\d{5}", 1: r"199[78]\d{4}", 2: r"\d+", 3: r"\d+\.\d\d"},
         separator=" ",
@@ -418,7 +418,8 @@ def forms_of(preset: str | None) -> tuple[Form, ...]:
 def form_by_file(forms: Sequence[Form], file_name: str) -> Form | None:
     """The form that files of this name have."""
     low = file_name.lower().removesuffix(".gz")
-    return next((form for form in forms if any(fnmatch.fnmatchcase(low, pattern) for pattern in form.files)), None)
+    whole = next((form for form in forms if low in form.files), None)
+    return whole or next((form for form in forms if any(fnmatch.fnmatchcase(low, pattern) for pattern in form.files)), None)
 
 
 def form_by_header(forms: Sequence[Form], columns: Sequence[str], *, told: bool = False) -> Form | None:

@@ -135,9 +135,9 @@ def gather_all(source: Any, items: Any, users: Any, test: Any, options: Options)
 
 
 def name_of(inputs: list[Input]) -> str:
-    """What a log is called that was not named: the first file's name up to its first dot."""
-    first = inputs[0]
-    return first.file.path.name.split(".")[0] if first.file is not None else "log"
+    """What a log is called that was not named: the name of the first event file up to its first dot."""
+    files = [given.file for given in inputs if given.role == "events" and given.file is not None]
+    return files[0].path.name.split(".")[0] if files else "log"
 
 
 def inspect(con: duckdb.DuckDBPyConnection, name: str, reports: tuple[SourceReport, ...]) -> tuple[Result, str]:

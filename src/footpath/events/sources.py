@@ -173,7 +173,7 @@ def _stage_text(con: duckdb.DuckDBPyConnection, file: SourceFile, table: str, sc
         f"encoding={sql.text(layout.encoding)}, compression={sql.text('gzip' if gzipped else 'none')}, "
         f"store_rejects=true, rejects_table='refused', rejects_scan='refused_scan', rejects_limit=1000)"
     )
-    refused = con.execute("SELECT line, error_type, csv_line, error_message FROM refused ORDER BY line LIMIT 1000").fetchall()
+    refused = con.execute("SELECT DISTINCT ON (line) line, error_type, csv_line, error_message FROM refused ORDER BY line LIMIT 1000").fetchall()
     con.execute("DROP TABLE refused")
     con.execute("DROP TABLE refused_scan")
     if refused:
@@ -237,7 +237,7 @@ def _with_one_line_end(file: SourceFile, scratch: Path) -> Path:
 
 
 def _stage_json(con: duckdb.DuckDBPyConnection, file: SourceFile, table: str) -> None:
-    packed = sql.text("gzip" if file.gzipped else "none")
+    packed = sql.text("gzip" if file.gzipped else "uncompressed")
     source = f"{sql.path(file.path)}, compression={packed}, maximum_object_size=67108864"
     try:
         shape = json.loads(sql.row(con, f"SELECT json_group_structure(json) FROM read_json_objects({source}, format='auto')")[0] or "null")
