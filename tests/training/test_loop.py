@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from footpath.errors import ConfigError
-from footpath.training.loop import EarlyStop, GradientStep, fast_matmul, isolated_seed, train
+from footpath.training.loop import EarlyStop, GradientStep, isolated_seed, train
 
 
 class Numbers:
@@ -172,14 +172,3 @@ def test_the_callers_random_numbers_go_on_undisturbed() -> None:
     assert torch.equal(torch.rand(3), expected)
     with isolated_seed(0):
         assert torch.equal(torch.rand(3), inside)
-
-
-def test_fast_products_are_as_exact_as_single_precision_and_the_setting_is_put_back() -> None:
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(300, 700, generator=generator), torch.randn(700, 64, generator=generator)
-    before = torch.get_float32_matmul_precision()
-    with fast_matmul():
-        product = a @ b
-    exact = a.double() @ b.double()
-    assert ((product - exact).abs().max() / exact.abs().max()).item() < 2e-6
-    assert torch.get_float32_matmul_precision() == before

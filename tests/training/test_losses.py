@@ -116,3 +116,18 @@ def test_no_gradient_is_made_where_none_is_asked_for() -> None:
         loss = softmax_loss(states, table, targets)
     assert not loss.requires_grad
     torch.testing.assert_close(loss, F.cross_entropy(states @ table[1:].T, targets - 1).detach())
+
+
+def test_full_chunks_keep_single_precision_and_the_setting_of_the_caller() -> None:
+    generator = torch.Generator().manual_seed(0)
+    states, table = torch.randn(200, 64, generator=generator), torch.randn(1001, 64, generator=generator)
+    targets = torch.randint(1, 1001, (200,), generator=generator)
+    states.requires_grad_()
+    table.requires_grad_()
+    before = torch.get_float32_matmul_precision()
+    found = _with_gradients(softmax_loss(states, table, targets, chunk=64 * 1000), states, table)
+    assert torch.get_float32_matmul_precision() == before
+    exact_states, exact_table = states.detach().double().requires_grad_(), table.detach().double().requires_grad_()
+    exact = _with_gradients(F.cross_entropy(exact_states @ exact_table[1:].T, targets - 1), exact_states, exact_table)
+    for ours, theirs in zip(found, exact, strict=True):
+        assert ((ours - theirs).abs().max() / theirs.abs().max()).item() < 3e-6

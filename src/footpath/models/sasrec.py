@@ -35,7 +35,7 @@ from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 from footpath.training.batches import NextItemBatches, TrainingBatch, history_batches
-from footpath.training.loop import EarlyStop, GradientStep, History, fast_matmul, isolated_seed
+from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
 from footpath.training.loop import train as run_epochs
 from footpath.training.losses import sampled_softmax_loss, softmax_loss, uniform_negatives
 from footpath.training.validation import ScoreChunks, validation_ndcg
@@ -101,7 +101,7 @@ class SASRec:
             )
         batches = NextItemBatches(train, self.max_len, self.batch_size)
         popularity = np.log1p(event_counts(train))
-        with isolated_seed(self.seed), fast_matmul():
+        with isolated_seed(self.seed):
             network = self._new_network(train.n_items)
             evaluate = None if validation is None else partial(_validation_figure, network, popularity, validation)
             history = run_epochs(
@@ -128,7 +128,7 @@ class SASRec:
         """State times item; the logarithm of popularity where a history holds no known item."""
         check_histories(self, histories)
         scores = np.empty((len(histories), histories.n_items), np.float32)
-        with torch.inference_mode(), fast_matmul():
+        with torch.inference_mode():
             for rows, chunk in self._network.score_chunks(histories, self._popularity):
                 scores[rows] = chunk.numpy()
         return scores

@@ -86,7 +86,7 @@ class NextItemBatches:
         rng.shuffle(starts)
         for start in starts:
             rows = order[start : start + self.batch_size]
-            events, real = _padded(self.sequences, rows)
+            events, real = _padded(self.sequences, rows, self.max_len + 1)
             inputs, targets = events[:, :-1], events[:, 1:]
             kept = real[:, 1:]
             yield TrainingBatch(
@@ -98,14 +98,15 @@ class NextItemBatches:
 
 def history_batches(histories: SequenceDataset, *, max_len: int, batch_size: int) -> Iterator[HistoryBatch]:
     """The last `max_len` known events of every history that has any, shortest first."""
-    windows = known_events(histories).last(max_len)
-    order = np.argsort(windows.lengths, kind="stable")
-    order = order[np.searchsorted(windows.lengths[order], 1) :]
+    known = known_events(histories)
+    lengths = np.minimum(known.lengths, max_len)
+    order = np.argsort(lengths, kind="stable")
+    order = order[np.searchsorted(lengths[order], 1) :]
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        events, _ = _padded(windows, rows)
-        last = np.arange(len(rows)) * events.shape[1] + windows.lengths[rows] - 1
-        yield HistoryBatch(rows, torch.from_numpy(events), torch.from_numpy(last))
+        inputs, _ = _padded(known, rows, max_len)
+        last = np.arange(len(rows)) * inputs.shape[1] + lengths[rows] - 1
+        yield HistoryBatch(rows, torch.from_numpy(inputs), torch.from_numpy(last))
 
 
 def known_events(sequences: SequenceDataset) -> SequenceDataset:
@@ -114,9 +115,10 @@ def known_events(sequences: SequenceDataset) -> SequenceDataset:
     return sequences if known.all() else sequences.where(known)
 
 
-def _padded(sequences: SequenceDataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(B, L) item indexes of these rows, as wide as the longest of them, and which of them are real."""
-    starts, stops = sequences.offsets[rows, None], sequences.offsets[rows + 1, None]
+def _padded(sequences: SequenceDataset, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """(B, L) item indexes of the last `length` events of these rows, as wide as the longest needs, and which of them are real."""
+    stops = sequences.offsets[rows + 1, None]
+    starts = np.maximum(sequences.offsets[rows, None], stops - length)
     places = starts + np.arange((stops - starts).max())
     real = places < stops
     events = sequences.items[np.minimum(places, len(sequences.items) - 1)].astype(np.int64)

@@ -173,21 +173,6 @@ def isolated_seed(seed: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def fast_matmul() -> Iterator[None]:
-    """Products go to oneDNN inside; the setting is put back afterwards.
-
-    Where the processor has no bf16 matrix unit (AMX), the products stay as exact as float32 (relative error 1e-6, a test checks it) and
-    take two thirds of the time.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def _check_finite(module: nn.Module, epoch: int) -> None:
     for name, parameter in module.named_parameters():
         if not parameter.isfinite().all():

@@ -8,6 +8,9 @@ cache when its gradient is taken. exp2 instead of exp: on CPU it costs a third.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, cast
 
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _CHUNK: Final = 2**20  # numbers in the buffer: 4 MiB in single precision
+_MIN_ROWS: Final = 8
 _LOG2E: Final = 1 / math.log(2)
 
 
@@ -24,7 +28,7 @@ def softmax_loss(
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of the softmax over all items.
 
-    chunk: how many scores are held at once; at least a row of N is.
+    chunk: how many scores are held at once; at least eight rows of N are.
     """
     return cast(Tensor, _Softmax.apply(states, table, targets, chunk))  # type: ignore[no-untyped-call]
 
@@ -55,31 +59,56 @@ def uniform_negatives(n_items: int, shape: tuple[int, ...], generator: torch.Gen
     return torch.randint(1, n_items, shape, generator=generator)
 
 
-def _rows(n: int, most: int) -> int:
-    """Rows of a chunk: at most `most`, at least 1, and such that the last chunk is not a small rest."""
-    chunks = math.ceil(n / max(1, most))
-    return math.ceil(n / chunks)
+@contextmanager
+def _fast_products(wanted: bool) -> Iterator[None]:
+    """Products on CPU go to oneDNN inside, which takes two thirds of the time; the setting is put back afterwards.
+
+    oneDNN compiles a kernel for each shape and keeps it, so only chunks of the one full size are wanted there: with every shape of a
+    training step it holds 250 MiB.
+    """
+    if not (wanted and _fast_products_are_exact()):
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@cache
+def _fast_products_are_exact() -> bool:
+    """Whether this processor keeps single precision there; with a bf16 matrix unit (AMX) it would not."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(64, 64, generator=generator), torch.randn(64, 1024, generator=generator)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    product = a @ b
+    torch.set_float32_matmul_precision(before)
+    return (product - a.double() @ b.double()).abs().max().item() < 1e-4  # bf16 is off by 1e-1
 
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, chunk: int) -> Tensor:
         items, labels = table[1:], targets - 1
-        rows = _rows(len(states), chunk // len(items))
-        scores_buffer = states.new_empty(rows, len(items))
+        rows = max(_MIN_ROWS, chunk // len(items))
+        scores_buffer = states.new_empty(min(rows, len(states)), len(items))
         d_states, d_table = torch.empty_like(states), torch.zeros_like(table)
         total = states.new_zeros(())
         for start in range(0, len(states), rows):
             h, t = states[start : start + rows], labels[start : start + rows]
-            z = torch.mm(h * _LOG2E, items.T, out=scores_buffer[: len(h)])  # (rows, N - 1), in bits
-            chosen = z.gather(1, t[:, None])
-            top = z.amax(1, keepdim=True)
-            weights = z.sub_(top).exp2_()
-            norm = weights.sum(1, keepdim=True)
-            total += (norm.log2() + top - chosen).sum()
-            if any(ctx.needs_input_grad):
-                torch.sub(torch.mm(weights, items) / norm, items[t], out=d_states[start : start + rows])
-                d_table[1:].addmm_(weights.T, h / norm)
+            with _fast_products(len(h) == rows):
+                z = torch.mm(h * _LOG2E, items.T, out=scores_buffer[: len(h)])  # (rows, N - 1), in bits
+                chosen = z.gather(1, t[:, None])
+                top = z.amax(1, keepdim=True)
+                weights = z.sub_(top).exp2_()
+                norm = weights.sum(1, keepdim=True)
+                total += (norm.log2() + top - chosen).sum()
+                if any(ctx.needs_input_grad):
+                    torch.sub(torch.mm(weights, items) / norm, items[t], out=d_states[start : start + rows])
+                    d_table[1:].addmm_(weights.T, h / norm)
         d_table.index_add_(0, targets, states, alpha=-1)
         ctx.save_for_backward(d_states, d_table)
         return total / (_LOG2E * len(states))
@@ -96,28 +125,29 @@ class _SharedSampledSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, negatives: Tensor, shift: Tensor | None, chunk: int) -> Tensor:
         items, positives = table[negatives], table[targets]  # (S, D), (T, D)
-        rows = _rows(len(states), chunk // len(items))
-        scores_buffer = states.new_empty(rows, len(items))
+        rows = max(_MIN_ROWS, chunk // len(items))
+        scores_buffer = states.new_empty(min(rows, len(states)), len(items))
         d_states, d_items, d_positives = torch.empty_like(states), torch.zeros_like(items), torch.empty_like(states)
         total = states.new_zeros(())
         for start in range(0, len(states), rows):
             part = slice(start, start + rows)
             h, p, t = states[part], positives[part], targets[part]
-            z = torch.mm(h * _LOG2E, items.T, out=scores_buffer[: len(h)])  # (rows, S), in bits
-            if shift is not None:
-                z -= shift[negatives]
-            z.masked_fill_(t[:, None] == negatives, -math.inf)
-            chosen = (h * p).sum(1, keepdim=True) * _LOG2E
-            top = torch.maximum(z.amax(1, keepdim=True), chosen)
-            weights = z.sub_(top).exp2_()
-            own = (chosen - top).exp2_()
-            norm = weights.sum(1, keepdim=True) + own
-            total += (norm.log2() + top - chosen).sum()
-            if any(ctx.needs_input_grad):
-                miss = own / norm - 1  # (rows, 1)
-                torch.add(torch.mm(weights, items) / norm, p * miss, out=d_states[part])
-                d_items.addmm_(weights.T, h / norm)
-                torch.mul(h, miss, out=d_positives[part])
+            with _fast_products(len(h) == rows):
+                z = torch.mm(h * _LOG2E, items.T, out=scores_buffer[: len(h)])  # (rows, S), in bits
+                if shift is not None:
+                    z -= shift[negatives]
+                z.masked_fill_(t[:, None] == negatives, -math.inf)
+                chosen = (h * p).sum(1, keepdim=True) * _LOG2E
+                top = torch.maximum(z.amax(1, keepdim=True), chosen)
+                weights = z.sub_(top).exp2_()
+                own = (chosen - top).exp2_()
+                norm = weights.sum(1, keepdim=True) + own
+                total += (norm.log2() + top - chosen).sum()
+                if any(ctx.needs_input_grad):
+                    miss = own / norm - 1  # (rows, 1)
+                    torch.add(torch.mm(weights, items) / norm, p * miss, out=d_states[part])
+                    d_items.addmm_(weights.T, h / norm)
+                    torch.mul(h, miss, out=d_positives[part])
         d_table = torch.zeros_like(table).index_add_(0, negatives, d_items).index_add_(0, targets, d_positives)
         ctx.save_for_backward(d_states, d_table)
         return total / (_LOG2E * len(states))
@@ -134,7 +164,7 @@ class _SampledSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, negatives: Tensor, shift: Tensor | None, chunk: int) -> Tensor:
         candidates = torch.cat([targets[:, None], negatives], 1)  # (T, 1 + S)
-        rows = _rows(len(states), chunk // (candidates.shape[1] * states.shape[1]))
+        rows = max(_MIN_ROWS, chunk // (candidates.shape[1] * states.shape[1]))
         d_states, d_table = torch.empty_like(states), torch.zeros_like(table)
         total = states.new_zeros(())
         for start in range(0, len(states), rows):
