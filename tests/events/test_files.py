@@ -7,11 +7,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from tests.events.conftest import Rows, Write
 
 from footpath.errors import ColumnError, ConfigError, DataError
 from footpath.events.files import open_file, read_through, sniff_separator
 from footpath.events.readers import read_events
-from tests.events.conftest import Rows, Write
 
 ACTS = [("a", "x", 1_700_000_000), ("a", "y", 1_700_000_060), ("b", "x", 1_700_000_030)]
 
@@ -195,7 +195,7 @@ def test_a_file_without_separator_says_which_were_tried(write: Write) -> None:
 
 def test_a_separator_must_be_something_and_short(write: Write) -> None:
     path = write("log.csv", text(","))
-    with pytest.raises(ConfigError, match="the separator for .* is empty"):
+    with pytest.raises(ConfigError, match=r"the separator for .* is empty"):
         read_events(path, separator="")
     with pytest.raises(ConfigError, match="separator '<<>><<' is longer than four bytes"):
         read_events(path, separator="<<>><<")

