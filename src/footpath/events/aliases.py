@@ -22,7 +22,7 @@ EVENT_ALIASES: Final[Mapping[str, Ranks]] = {
             *("playerid", "personid", "profileid", "subscriberid", "fullvisitorid", "cookieid", "amplitudeid", "externalid", "userkey"),
             *("username", "useruid", "useruuid", "custid", "uuserid", "learnerid", "studentid", "readerid", "listenerid", "viewerid"),
         ),
-        ("deviceid", "who", "usr", "cid"),
+        ("deviceid", "usr"),
     ),
     "item_id": (
         ("itemid",),
