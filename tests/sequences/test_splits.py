@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from footpath.errors import ConfigError, DataError
 from footpath.events.log import EventLog
+from footpath.sequences import splits
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.leakage import check_leakage
 from footpath.sequences.prepare import prepare
@@ -432,6 +433,13 @@ def test_event_types_and_core_choose_before_the_split(make_log: MakeLog) -> None
 def test_an_unknown_protocol_is_answered_with_the_closest() -> None:
     with pytest.raises(ConfigError, match=r"no protocol 'tiem'; did you mean 'time'\?; there are: time, loo, given, cold"):
         split(dataset(ten_days()), "tiem")  # type: ignore[arg-type]
+
+
+def test_histories_that_no_memory_holds_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_MOST_SHOWN", 3)
+    data = dataset([("u", item, n) for n, item in enumerate("abcde")])
+    with pytest.raises(DataError, match="the histories of 1 questions hold 4 events in all, more than the 3"):
+        split_last_out(data)
 
 
 def test_nothing_to_ask_says_why() -> None:

@@ -29,6 +29,7 @@ SPLIT_LABELS: Final = ("train", "validation", "test")
 """Values of a log's `split` column; the place of a label in this tuple is its code."""
 
 _TRAIN, _VALIDATION, _TEST = range(3)
+_MOST_SHOWN: Final = 500_000_000
 
 
 def split(
@@ -283,6 +284,12 @@ def _holdout(
         counts["seen_targets"] = int(seen.sum())
         events, rows, lengths = events[~seen], rows[~seen], lengths[~seen]
     leading = np.diff(rows, prepend=-1) != 0 if targets == "all" else np.ones(len(rows), bool)
+    n_shown = int(lengths[leading].sum())
+    if n_shown > _MOST_SHOWN:
+        raise DataError(
+            f"the histories of {int(leading.sum())} questions hold {n_shown} events in all, more than the {_MOST_SHOWN} that are laid out "
+            "at once; leave out the users with the longest histories, or ask less (fewer cold items, fewer test events)"
+        )
     return Holdout(
         data.where(shown).prefixes(rows[leading], lengths[leading]),
         np.append(np.flatnonzero(leading), len(events)).astype(np.int64),
@@ -294,15 +301,19 @@ def _holdout(
 
 def _seen_before(data: SequenceDataset, shown: Mask, events: Int64[np.ndarray, " R"]) -> Bool[np.ndarray, " R"]:
     """Which of these events have their item among the shown events of their row before them."""
+    pairs, place = np.unique(data.rows[events] * np.int64(data.n_items) + data.items[events], return_inverse=True)
+    if not len(pairs):
+        return np.zeros(0, bool)
     in_question = np.zeros(len(data), bool)
     in_question[data.rows[events]] = True
     candidates = np.flatnonzero(shown & in_question[data.rows])
-    if not len(candidates):
-        return np.zeros(len(events), bool)
-    pairs, first = np.unique(data.rows[candidates].astype(np.int64) * data.n_items + data.items[candidates], return_index=True)
-    wanted = data.rows[events].astype(np.int64) * data.n_items + data.items[events]
-    found = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
-    return (pairs[found] == wanted) & (candidates[first[found]] < events)
+    candidate_pairs = data.rows[candidates] * np.int64(data.n_items) + data.items[candidates]
+    found = np.minimum(np.searchsorted(pairs, candidate_pairs), len(pairs) - 1)
+    same = pairs[found] == candidate_pairs
+    first = np.full(len(pairs), data.n_events)
+    # of several events on an item the first is written last, and stays
+    first[found[same][::-1]] = candidates[same][::-1]
+    return first[place] < events
 
 
 def _assemble(
