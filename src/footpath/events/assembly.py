@@ -71,6 +71,8 @@ def assemble(
         if progress is not None:
             progress("reading", n, steps)
         staged = prepare(con, _stage(con, given, f"staging.s{n}", scratch, options, progress))
+        if given.part and not staged.n_rows and (reports or n + 1 < len(inputs)):
+            continue  # engines that write folders write empty parts; the last one is read, so that a folder of nothing is refused
         source = len(known) + sum(not report.already_in_store for report in reports)
         report = _build(con, staged, given.role, options, f"staging.t{n}", source, [*known, *reports], with_items, now)
         reports.append(report)

@@ -19,7 +19,10 @@ _READABLE: Final = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".pq", 
 
 @dataclass(frozen=True)
 class Input:
-    """One source as given, before it is staged: a file, a table of a database file, or a frame."""
+    """One source as given, before it is staged: a file, a table of a database file, or a frame.
+
+    orders: the file that dates baskets. part: one of several files of a folder, which may be empty.
+    """
 
     role: SourceRole
     file: SourceFile | None = None
@@ -27,6 +30,7 @@ class Input:
     frame: Any = None
     label: str = ""
     orders: SourceFile | None = None
+    part: bool = False
 
 
 _TABLES: Final[dict[Role, SourceRole]] = {"items": "items", "users": "users"}
@@ -87,7 +91,8 @@ def _from_folder(folder: Path, role: SourceRole, options: Options) -> list[Input
     preset = next((file.form.preset for file in files if file.form is not None and file.form.role == "events"), None)
     if preset is not None:  # a known data set: what is no part of it (a licence, links, tags) is left alone
         files = [file for file in files if file.form is not None and file.form.preset == preset]
-    return [Input(_role(file.form, role), file, label=file.label) for file in files if file.form is None or file.form.role != "ignored"]
+    wanted = [file for file in files if file.form is None or file.form.role != "ignored"]
+    return [Input(_role(file.form, role), file, label=file.label, part=len(wanted) > 1) for file in wanted]
 
 
 def _with_orders(found: Sequence[Input]) -> list[Input]:

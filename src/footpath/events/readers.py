@@ -9,8 +9,9 @@ from typing import Any
 
 import duckdb
 import ibis
+from ibis.common.exceptions import TableNotFound
 
-from footpath.errors import DataError, did_you_mean
+from footpath.errors import DataError
 from footpath.events import sql
 from footpath.events.assembly import Assembled, assemble
 from footpath.events.clock import check_unit, check_zone
@@ -77,11 +78,10 @@ def read_table(source: Any, table: str | None = None, **options: Any) -> EventLo
     if isinstance(source, str):
         source = ibis.connect(source)
     if isinstance(source, ibis.BaseBackend):
-        if table not in source.list_tables():
-            raise DataError(
-                f"no table {table!r}{did_you_mean(table, source.list_tables())}; there are: {', '.join(source.list_tables()) or 'none'}"
-            )
-        rows: Any = source.table(table)
+        try:
+            rows: Any = source.table(table)
+        except (TableNotFound, duckdb.Error) as error:
+            raise DataError(f"no table {table!r} in {source.name}: {str(error).splitlines()[0]}") from None
     else:
         rows = _rows_of(source, table)
     return read_events(rows, **{"name": table, **options})
