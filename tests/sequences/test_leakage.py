@@ -61,8 +61,8 @@ def test_an_answer_that_was_fitted_on_is_found() -> None:
     leaking = dataclasses.replace(made, refit=three_users(), train=made.refit)
     found = of(leaking, "test: own future")
     assert (found.verdict, found.share) == ("leak", 1.0)
-    assert found.statement == "3 of 3 users asked in test have events in refit, 3 in all, that their history does not show"
-    assert of(leaking, "validation: own future").statement.startswith("3 of 3 users asked in validation have events in train")
+    assert found.statement == "3 of 3 test questions, one a user, do not show 3 events of that user that refit holds"
+    assert of(leaking, "validation: own future").statement.startswith("3 of 3 validation questions, one a user")
 
 
 def test_a_repeated_event_of_the_future_is_found_though_its_item_is_in_the_history() -> None:

@@ -70,9 +70,7 @@ def _own_future(split: Split, name: str, holdout: Holdout, fitted: SequenceDatas
         users += len(np.unique(distinct[hidden > 0] // fitted.n_items))
     n_users = len(set(holdout.histories.users.to_pylist()))
     verdict: Verdict = "clean" if not users else "by design" if split.protocol == "cold" else "leak"
-    statement = (
-        f"{users} of {n_users} users asked in {name} have events in {fitted_name}, {events} in all, that their history does not show"
-    )
+    statement = f"{users} of {n_users} {name} questions, one a user, do not show {events} events of that user that {fitted_name} holds"
     return Finding(f"{name}: own future", verdict, statement, users / n_users)
 
 
