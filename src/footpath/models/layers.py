@@ -27,19 +27,24 @@ class CausalSelfAttention(nn.Module):
         self.heads = heads
         self.project = nn.Linear(dim, 3 * dim)
         self.combine = nn.Linear(dim, dim)
+        self.later: Tensor
+        self.register_buffer("later", torch.full((_LONG, _LONG), -torch.inf).triu(1), persistent=False)
 
     def forward(self, x: Float[Tensor, "B L D"]) -> Float[Tensor, "B L D"]:
         b, length, dim = x.shape
         q, k, v = self.project(x).view(b, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4).contiguous()  # (B, H, L, D / H)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True) if length > _LONG else causal_attention(q, k, v)
+        if length > _LONG:
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            mixed = attention(q, k, v, self.later[:length, :length])
         return self.combine(mixed.transpose(1, 2).reshape(b, length, dim))
 
 
-def causal_attention(q: Float[Tensor, "B H L E"], k: Float[Tensor, "B H L E"], v: Float[Tensor, "B H L E"]) -> Float[Tensor, "B H L E"]:
-    """What F.scaled_dot_product_attention(q, k, v, is_causal=True) gives, by way of (B, H, L, L) weights."""
-    length = q.shape[2]
-    later = torch.full((length, length), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
-    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3) + later  # (B, H, L, L)
+def attention(
+    q: Float[Tensor, "B H L E"], k: Float[Tensor, "B H L E"], v: Float[Tensor, "B H L E"], bias: Float[Tensor, "L L"]
+) -> Float[Tensor, "B H L E"]:
+    """Scaled softmax attention by way of (B, H, L, L) weights; the bias is added to query-by-key scores, -inf hides a key."""
+    scores = (q * q.shape[3] ** -0.5) @ k.transpose(2, 3) + bias  # (B, H, L, L)
     return scores.softmax(3) @ v
 
 
