@@ -74,7 +74,7 @@ def test_a_repeated_event_of_the_future_is_found_though_its_item_is_in_the_histo
     again = prepare(pa.array(["u"] * 5), pa.array(["a", "b", "a", "a", "c"]), np.arange(5)).where(np.array([True] * 4 + [False]))
     assert again.vocabulary == data.vocabulary
     assert of(dataclasses.replace(made, refit=again), "test: own future").statement.startswith(
-        "1 of 1 users asked in test have events in refit, 1 in all"
+        "1 of 1 test questions, one a user, do not show 1 events"
     )
 
 
