@@ -106,12 +106,13 @@ def test_sampled_negatives_are_of_the_seed_too(log: SequenceDataset) -> None:
     assert first.tobytes() == second.tobytes()
 
 
-def test_fitting_and_scoring_leave_the_callers_torch_as_it_was(log: SequenceDataset) -> None:
+def test_fitting_restoring_and_scoring_leave_the_callers_torch_as_it_was(log: SequenceDataset) -> None:
     torch.manual_seed(5)
     expected = torch.rand(4)
     torch.manual_seed(5)
     precision, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
-    SASRec(**QUICK | {"epochs": 1}).fit(log).score(log)
+    fitted = SASRec(**QUICK | {"epochs": 1}).fit(log)
+    SASRec(**QUICK).restore(log.vocabulary, fitted.state()).score(log)
     assert torch.equal(torch.rand(4), expected)
     assert (torch.get_float32_matmul_precision(), torch.get_num_threads()) == (precision, threads)
 

@@ -139,7 +139,8 @@ class SASRec:
 
     def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `state`; raises RunError where an array is missing or has another shape than these hyper-parameters give it."""
-        network = self._new_network(len(items))
+        with isolated_seed(self.seed):
+            network = self._new_network(len(items))
         expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         expected |= {"popularity": (len(items),), "best_epoch": ()}
         for name, shape in expected.items():
