@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from pathlib import Path
 
@@ -181,6 +183,16 @@ def test_the_fingerprint_does_not_depend_on_threads(write: Write, monkeypatch: p
     by_hand = [(user, item) for (user, item, _, time), n in sorted(acts.items(), key=lambda act: (act[0][0], act[0][3], act[1]))]
     table = log.table.select("user_id", "item_id").to_pyarrow()
     assert list(zip(*(table[c].to_pylist() for c in ("user_id", "item_id")), strict=True)) == by_hand
+
+
+def test_the_fingerprint_is_that_of_a_second_implementation(write: Write) -> None:
+    log = read_events(write("log.csv", f"user_id,item_id,timestamp,rating\nb,é,{T}.5,4.5\na,,{T + 1},\n"))
+    acts = [("a", chr(30), "rating", (T + 1) * 10**6, chr(30), 0), ("b", "é", "rating", T * 10**6 + 500_000, 4.5, 0)]
+    mixed = 0
+    for act in acts:
+        mixed ^= int.from_bytes(hashlib.md5(chr(31).join(map(str, act)).encode()).digest(), "little")
+    told = [2, ["user_id", "item_id", "event_type", "timestamp", "value", "position"], str(mixed)]
+    assert log.fingerprint == hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
 def test_progress_names_what_is_done(write: Write) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import ibis
 import pyarrow as pa
+from ibis.common.exceptions import TableNotFound
 
 from footpath.errors import StoreError
 from footpath.events import sql
@@ -157,11 +157,9 @@ def open_store(path: Path | str) -> EventLog:
     done = Assembled(index.sources, (), False, index.has_clock, index.has_items, index.has_users)
     try:
         return as_log(con, index.name, index.quality, index.fingerprint, done)
-    except (duckdb.Error, ibis.IbisError) as error:
+    except (duckdb.Error, TableNotFound):
         con.close()
-        raise StoreError(
-            f"{folder} is damaged: {index.database} lacks a table of the log ({error}); ingest the files into a new store"
-        ) from None
+        raise StoreError(f"{folder} is damaged: {index.database} lacks a table of the log; ingest the files into a new store") from None
 
 
 def _report(path: Path, index: _Index, sources: tuple[SourceReport, ...], *, changed: bool) -> IngestReport:
