@@ -57,13 +57,13 @@ class SASRec:
     heads: int = 1
     blocks: int = 1
     max_len: int = 50
-    dropout: float = 0.2
+    dropout: float = 0.4
     epochs: int = 100
     batch_size: int = 128
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     l2: float = 0.0
     negatives: int = 0
-    patience: int | None = 5
+    patience: int | None = 4
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     history: History | None = field(init=False, repr=False, compare=False, default=None)
