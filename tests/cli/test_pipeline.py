@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, write_ring
 
 
 def test_ingest_prints_the_map_the_quality_and_the_next_step(footpath: Command, ring: Path, tmp_path: Path) -> None:
@@ -139,10 +139,22 @@ def test_models_lists_every_model_with_its_settings(footpath: Command) -> None:
     assert "item_knn" in footpath("models").out
 
 
-def test_sasrec_chooses_its_epochs_on_validation_and_is_fitted_again(footpath: Command, store: Path, tmp_path: Path) -> None:
+def test_sasrec_chooses_its_epochs_on_validation_and_is_fitted_again(footpath: Command, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    assert footpath("ingest", write_ring(tmp_path / "ring.csv", users=150), "--into", store).code == 0
     done = footpath("train", store, "--model", "sasrec", "--set", "dim=16", "--set", "epochs=12", "--into", tmp_path / "neural", "--json")
     assert done.code == 0, done.err
     record = done.json()
-    assert record["chosen"]["by"] == "validation of the time split"
+    assert record["chosen"]["by"].startswith("validation of the time split, ")
+    assert record["chosen"]["n_histories"] >= 30
     assert 1 <= record["hyperparameters"]["epochs"] <= 12
-    assert json.loads((tmp_path / "neural" / "run.json").read_text())["data"]["n_events"] == 320
+    assert json.loads((tmp_path / "neural" / "run.json").read_text())["data"]["n_events"] == 1200
+
+
+def test_sasrec_trains_on_sessions_that_no_cut_in_time_crosses(footpath: Command, tmp_path: Path) -> None:
+    rows = [f"s{n},i{(n + step) % 7},{1_700_000_000 + 3600 * n + step}" for n in range(20) for step in range(4)]
+    (tmp_path / "sessions.csv").write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    assert footpath("ingest", tmp_path / "sessions.csv", "--into", tmp_path / "sessions").code == 0
+    done = footpath("train", tmp_path / "sessions", "--model", "sasrec", "--set", "epochs=2", "--into", tmp_path / "run", "--json")
+    assert done.code == 0, done.err
+    assert done.json()["chosen"]["by"] == "validation of the loo split, 20 histories"

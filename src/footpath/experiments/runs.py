@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from footpath.errors import ConfigError, RunError
+from footpath.errors import ConfigError, DataError, RunError
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments.reasons import because
@@ -32,10 +32,13 @@ from footpath.progress import Progress
 from footpath.recommender import Recommender, Settled, hyperparameters, recommend, refit
 from footpath.sequences.build import to_sequences
 from footpath.sequences.dataset import SequenceDataset
-from footpath.sequences.split import Protocol
+from footpath.sequences.split import Split
 from footpath.sequences.splits import split
 
 FORMAT = 1
+
+_FEWEST_HISTORIES = 30
+"""Below that a validation figure is noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +77,9 @@ def train(
 ) -> Run:
     """Fit a model on all events of a store, ready to recommend, and write the run in one step.
 
-    A model that needs validation (its number of epochs, say) is first fitted on the past of a split by time, or by order where the log has
-    no clock, and then again on everything. Raises ConfigError, StoreError, RunError (the directory exists and is not to be overwritten).
+    A model that needs validation (its number of epochs, say) is first fitted on the past of a split by time (by the order of each
+    user where the log has no clock or too few users cross the cut), and then again on everything.
+    Raises ConfigError, StoreError, RunError (the directory exists and is not to be overwritten).
     """
     if into.exists() and not overwrite:
         raise RunError(f"{into} exists already; choose another directory or pass --overwrite")
@@ -87,10 +91,11 @@ def train(
     cpu = time.process_time()
     chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
     if isinstance(fresh, Settled):
-        protocol: Protocol = "time" if log.has_clock else "loo"
-        parts = split(log, protocol=protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
+        parts = _validation_split(log, event_types=event_types, core=core, seed=seed, repeat=repeat)
         held = fresh.fit(parts.train, validation=parts.validation, progress=progress)
-        chosen = {"by": f"validation of the {protocol} split", "protocol": protocol, "fields": _changes(fresh, held)}
+        n = 0 if parts.validation is None else len(parts.validation)
+        chosen = {"by": f"validation of the {parts.protocol} split, {n:,} histories", "protocol": parts.protocol, "n_histories": n}
+        chosen["fields"] = _changes(fresh, held)
         fitted = refit(held, events, progress=progress)
     else:
         fitted = fresh.fit(events, progress=progress)
@@ -118,6 +123,18 @@ def train(
     return open_run(into)
 
 
+def _validation_split(log: EventLog, **how: Any) -> Split:
+    """By time where that asks enough histories; sessions seldom cross a cut, and then, as without a clock, by the order of each user."""
+    if log.has_clock:
+        try:
+            parts = split(log, protocol="time", **how)
+        except DataError:  # nothing to ask at the cut
+            return split(log, protocol="loo", **how)
+        if parts.validation is not None and len(parts.validation) >= _FEWEST_HISTORIES:
+            return parts
+    return split(log, protocol="loo", **how)
+
+
 def _changes(before: Recommender, after: Recommender) -> dict[str, Any]:
     settled = after.settled() if isinstance(after, Settled) else after
     old, new = hyperparameters(before), hyperparameters(settled)
@@ -132,9 +149,7 @@ def _write(into: Path, model: Recommender, record: Mapping[str, Any], items: pa.
         pq.write_table(items, building / "items.parquet")
         (building / "run.json").write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         building.chmod(0o755)
-        if into.exists():
-            shutil.rmtree(into)
-        building.rename(into)
+        storage.replace_directory(into, building)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

@@ -57,7 +57,7 @@ def save_model(model: Recommender, directory: Path) -> None:
         }
         (building / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         building.chmod(0o755)
-        _replace(directory, building)
+        replace_directory(directory, building)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -101,7 +101,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _replace(directory: Path, building: Path) -> None:
+def replace_directory(directory: Path, building: Path) -> None:
     """Rename into place; a model that is there steps aside first and comes back should the renaming fail."""
     if not directory.exists():
         building.rename(directory)
