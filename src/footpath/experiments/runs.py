@@ -37,8 +37,8 @@ from footpath.sequences.splits import split
 
 FORMAT = 1
 
-_FEWEST_HISTORIES = 30
-"""Below that a validation figure is noise."""
+_FEWEST_HISTORIES, _SMALLEST_SHARE = 30, 0.01
+"""Of users: below either, validation speaks for too few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ def _validation_split(log: EventLog, **how: Any) -> Split:
             parts = split(log, protocol="time", **how)
         except DataError:  # nothing to ask at the cut
             return split(log, protocol="loo", **how)
-        if parts.validation is not None and len(parts.validation) >= _FEWEST_HISTORIES:
+        if parts.validation is not None and len(parts.validation) >= max(_FEWEST_HISTORIES, _SMALLEST_SHARE * len(parts.train)):
             return parts
     return split(log, protocol="loo", **how)
 
