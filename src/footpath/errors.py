@@ -4,7 +4,8 @@ FootpathError
 ├── ConfigError        an option, a model name, a hyper-parameter, a metric
 ├── DataError          what is in a file, a frame or a log
 │   ├── ColumnError    a column is missing, mapped twice or of the wrong kind
-│   └── TimeError      a clock that cannot be read: unit, zone, impossible dates
+│   ├── TimeError      a clock that cannot be read: unit, zone, impossible dates
+│   └── NotInLogError  an analysis needs a clock, items, types or columns that the log does not have
 ├── StoreError         a store directory: missing, newer, busy, damaged
 ├── RunError           a run directory: missing, newer, damaged weights
 ├── NotFittedError     a model was asked before it was fitted
@@ -38,6 +39,10 @@ class ColumnError(DataError):
 
 class TimeError(DataError):
     """The clock of a log cannot be read."""
+
+
+class NotInLogError(DataError):
+    """An analysis needs a clock, items, event types or columns that the log does not have."""
 
 
 class StoreError(FootpathError):
