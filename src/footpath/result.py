@@ -162,7 +162,7 @@ def _declare_spark_options() -> None:
     import ibis
     from ibis.config import Config
 
-    class SparkOptions(Config):
+    class SparkOptions(Config):  # type: ignore[misc]  # Ibis ships no types
         treat_nan_as_null: bool = False
 
     ibis.options.pyspark = SparkOptions()

@@ -191,9 +191,10 @@ def trail(
 ) -> Trail:
     """The acts of a log, ready to be counted. A trail passes through as it is where nothing else is asked of it.
 
-    by: what a step is called: a column of the log, `category` or `brand` of the item, `item_id`, or several joined; without it `event_type` where
-    the log has several types, else `category` where items have one, else `item_id`.
-    gap_minutes: a pause longer than this ends a session, in whole seconds; without it the log's session ids where every act has one, else 30.
+    by: what a step is called: a column of the log, `category` or `brand` of the item, `item_id`, or several joined; without it
+    `event_type` where the log has several types, else `category` where items have one, else `item_id`.
+    gap_minutes: a pause longer than this ends a session, in whole seconds; without it the log's session ids where every act has one,
+    else 30.
     event_types: those counted; without it all but impressions, which are what the product showed and not what people did.
     bots: `drop` leaves out users that the quality report suspects. since (included), until (left out): UTC. users: only these.
     cache: compute once into a temporary table, for many analyses on one trail.
@@ -222,7 +223,7 @@ def trail(
 
 
 def main_categories(log: EventLog) -> ir.Table | None:
-    """`item_id` and `category`: the first of an item's categories, or of its attributes where no item has a category; None where neither is.
+    """`item_id` and `category`: the first of an item's categories, or of its attributes where no item has a category, or None.
 
     Categories are separated by `|`, `>` or `,` where most have one, else by a space where the words of long ones occur alone too.
     """
