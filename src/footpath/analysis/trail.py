@@ -64,7 +64,7 @@ class Trail:
             acts=t.count(), users=t.user_id.nunique(), items=t.item_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max()
         ).to_pyarrow()
         first, last = row["first"][0].as_py(), row["last"][0].as_py()
-        return Counts(row["acts"][0].as_py(), row["users"][0].as_py(), row["items"][0].as_py(), int(sessions.execute()), first, last)
+        return Counts(row["acts"][0].as_py(), row["users"][0].as_py(), row["items"][0].as_py(), sessions.to_pyarrow().as_py(), first, last)
 
     @cached_property
     def types(self) -> dict[str, int]:
@@ -105,7 +105,7 @@ class Trail:
 
     def need_column(self, what: str, column: str) -> None:
         """Raises NotInLogError where a column of the log is missing or has no value."""
-        if column not in self.acts.columns or not int(self.acts[column].count().execute()):
+        if column not in self.acts.columns or not int(self.acts[column].count().to_pyarrow().as_py()):
             raise NotInLogError(
                 f"{what} needs the column {column!r}, which is empty in log {self.log.name!r}; map a column to it at ingest"
             )
@@ -348,7 +348,7 @@ def _sessions(log: EventLog, table: ir.Table, gap_minutes: float | None) -> tupl
         raise ConfigError(f"gap_minutes must be at least one second (0.0167), got {gap_minutes:g}")
     ordered = ibis.window(group_by="user_id", order_by="position")
     so_far = ibis.cumulative_window(group_by="user_id", order_by="position")
-    has_ids = gap_minutes is None and "session_id" in table.columns and not bool(table.session_id.isnull().any().execute())
+    has_ids = gap_minutes is None and "session_id" in table.columns and not bool(table.session_id.isnull().any().to_pyarrow().as_py())
     if has_ids:
         first = table.position.min().over(ibis.window(group_by=["user_id", "session_id"]))
         begins = table.mutate(_begins=(table.position == first).cast("int64"))
@@ -381,7 +381,7 @@ def _names(log: EventLog, table: ir.Table, by: str | Sequence[str] | None) -> tu
             return ("event_type",)
         if main_categories(log) is not None:
             return ("category",)
-        return ("item_id",) if int(table.item_id.count().execute()) else ("event_type",)
+        return ("item_id",) if int(table.item_id.count().to_pyarrow().as_py()) else ("event_type",)
     names = (by,) if isinstance(by, str) else tuple(by)
     of_items = [] if log.items is None else ["category", *(c for c in ("brand",) if c in log.items.columns)]
     for name in names:
