@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: setup demo test check clean
+.PHONY: setup spark demo test check clean
 
 setup: $(READY)
 
@@ -20,6 +20,11 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/footpath demo
+
+# PySpark for the tests marked spark, which compare engines; Java has to be there
+spark: setup
+	links="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null)}}"; \
+	UV_FIND_LINKS="$$(echo $$links | tr ' ' ',')" $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[models,spark]'
 
 test: setup
 	$(BIN)/python -m pytest
