@@ -5,14 +5,20 @@ It stands below the event log, because the quality report of a log is a `Result`
 
 from __future__ import annotations
 
+import html
+import os
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from footpath.errors import ConfigError, did_you_mean
+from footpath.page.document import frame
+from footpath.page.figures import html_table
+from footpath.page.files import write_csv, write_parquet
 
 if TYPE_CHECKING:
     import ibis
@@ -141,6 +147,25 @@ class Result:
         if dialects[dialect] == "pyspark" and ibis.options.pyspark is None:
             _declare_spark_options()
         return str(ibis.to_sql(self.queries[name], dialect=dialects[dialect]))
+
+    def to_csv(self, path: str | os.PathLike) -> Path:
+        """Write the table as CSV; texts that a spreadsheet would run as formulas get an apostrophe before them."""
+        return write_csv(path, self.table)
+
+    def to_parquet(self, path: str | os.PathLike) -> Path:
+        """Write the table as Parquet."""
+        return write_parquet(path, self.table)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: definition, chart and the first rows; nothing is fetched from the network."""
+        shown = self.table.slice(0, 12)
+        said = [str(self.meta[name]) for name in ("definition", "population", "window") if self.meta.get(name)]
+        lines = [f"<p><small>{html.escape(line)}</small></p>" for line in [*said, *(str(w) for w in self.meta.get("warnings", []))]]
+        drawn = frame(in_language(self.chart, "en")) if self.chart and not self.is_empty else ""
+        title = self.name.replace("_", " ")
+        table = html_table(dict(zip(shown.column_names, (c.to_pylist() for c in shown.columns), strict=True)),
+                           total=self.table.num_rows, labels={}, caption=title)  # fmt: skip
+        return f"<div><p><strong>{html.escape(title)}</strong></p>{drawn}{table}{''.join(lines)}</div>"
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints: plain types only."""

@@ -1,0 +1,295 @@
+/* Draws the charts of a page: plain data in, ECharts options with functions, colours and formats out. */
+(function () {
+  "use strict";
+  const page = JSON.parse(document.getElementById("footpath-data").textContent);
+  const zh = page.lang === "zh";
+  const drawn = {};
+
+  const light = {
+    ink: "#24292b", soft: "#5d676a", line: "#dcdcd5", paper: "#ffffff", faint: "#eef0ec",
+    series: ["#2b6e62", "#c2732a", "#4a69a5", "#a3445a", "#74782f", "#6a5794", "#2f8a9b", "#8b6743"],
+    ramp: ["#f3f5f0", "#b9d5c9", "#66a391", "#2b6e62", "#123f39"], diverging: ["#a3445a", "#e3b9bf", "#f5f4f0", "#a9cdc2", "#1f5f54"],
+  };
+  const dark = {
+    ink: "#e7e5df", soft: "#a3aaa9", line: "#3a4042", paper: "#1d2122", faint: "#262b2c",
+    series: ["#6fbfae", "#e6a362", "#8fabe6", "#e08ba0", "#bcc06b", "#b3a0de", "#70c5d6", "#cfaa82"],
+    ramp: ["#252b2b", "#2d4f49", "#3f8073", "#6fbfae", "#c8efe4"], diverging: ["#e08ba0", "#7a4a55", "#2a2f30", "#3b6f65", "#6fbfae"],
+  };
+
+  function isDark() {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+  function esc(text) {
+    return String(text).replace(/[&<>"']/g, (c) => "&#" + c.charCodeAt(0) + ";");
+  }
+  function name(text) {
+    return "<bdi>" + esc(text) + "</bdi>";
+  }
+  function group(value, digits) {
+    return value.toLocaleString("en-US", { maximumFractionDigits: digits });
+  }
+  function show(value, format, short) {
+    if (value === null || value === undefined || value === "-" || (typeof value === "number" && !isFinite(value))) return "–";
+    if (typeof value !== "number") return String(value);
+    if (format === "share") {
+      const cent = 100 * value;
+      return group(cent, Math.abs(cent) >= 10 && short ? 0 : Math.abs(cent) >= 0.1 || cent === 0 ? 1 : 3) + (short ? "%" : " %");
+    }
+    if (format === "seconds") {
+      const units = zh ? ["秒", "分钟", "小时", "天"] : ["s", "min", "h", "days"];
+      const size = Math.abs(value);
+      const [by, unit] = size < 90 ? [1, 0] : size < 5400 ? [60, 1] : size < 172800 ? [3600, 2] : [86400, 3];
+      return group(value / by, 1) + " " + units[unit];
+    }
+    if (short && Math.abs(value) >= 1e9) return group(value / 1e9, 1) + "B";
+    if (short && Math.abs(value) >= 1e6) return group(value / 1e6, 1) + "M";
+    if (short && Math.abs(value) >= 1e4) return group(value / 1e3, 1) + "k";
+    if (Number.isInteger(value)) return group(value, 0);
+    return Math.abs(value) >= 1000 ? group(value, 0) : String(parseFloat(value.toPrecision(3)));
+  }
+  function instant(value) { /* a time without a zone is UTC */
+    if (typeof value !== "string") return value;
+    const text = value.length <= 10 ? value + "T00:00:00Z" : /(Z|[+-]\d\d:?\d\d)$/.test(value) ? value : value.replace(" ", "T") + "Z";
+    const at = Date.parse(text);
+    return isNaN(at) ? value : at;
+  }
+  function moment(at) {
+    const text = new Date(at).toISOString();
+    return text.slice(11, 16) === "00:00" ? text.slice(0, 10) : text.slice(0, 16).replace("T", " ");
+  }
+
+  /* a dot with whiskers; rows of several series stand beside one another */
+  function interval(horizontal, place, of, colour) {
+    return function (params, api) {
+      const at = api.value(0), value = api.value(1), low = api.value(2), high = api.value(3);
+      if (value === null || isNaN(value)) return null;
+      const point = (v) => api.coord(horizontal ? [v, at] : [at, v]);
+      const band = api.size(horizontal ? [0, 1] : [1, 0])[horizontal ? 1 : 0];
+      const shift = (place - (of - 1) / 2) * Math.min(14, (band * 0.7) / of);
+      const move = (p) => (horizontal ? [p[0], p[1] + shift] : [p[0] + shift, p[1]]);
+      const centre = move(point(value));
+      const children = [{ type: "circle", shape: { cx: centre[0], cy: centre[1], r: 4.5 }, style: { fill: colour } }];
+      if (low !== null && high !== null && !isNaN(low) && !isNaN(high)) {
+        const a = move(point(low)), b = move(point(high)), c = 4;
+        const whisker = (p, q) => ({ type: "line", shape: { x1: p[0], y1: p[1], x2: q[0], y2: q[1] }, style: { stroke: colour, lineWidth: 1.6 } });
+        const cap = (p) => (horizontal ? whisker([p[0], p[1] - c], [p[0], p[1] + c]) : whisker([p[0] - c, p[1]], [p[0] + c, p[1]]));
+        children.unshift(whisker(a, b), cap(a), cap(b));
+      }
+      return { type: "group", children: children };
+    };
+  }
+  /* the shade between low and high, broken where either is missing */
+  function band(rows, colour) {
+    return function (params, api) {
+      if (params.dataIndexInside !== 0) return null;
+      const runs = [];
+      let run = [];
+      for (const row of rows.concat([[null, null, null]])) {
+        if (row[1] === null || row[2] === null || row[1] === undefined || row[2] === undefined) {
+          if (run.length) runs.push(run);
+          run = [];
+        } else run.push(row);
+      }
+      return {
+        type: "group",
+        silent: true,
+        children: runs.map((part) => ({
+          type: "polygon",
+          shape: { points: part.map((r) => api.coord([r[0], r[2]])).concat(part.map((r) => api.coord([r[0], r[1]])).reverse()) },
+          style: { fill: colour, opacity: 0.16 },
+        })),
+      };
+    };
+  }
+
+  function axis(given, t, side, narrow) {
+    const vertical = side === "y";
+    const made = Object.assign({}, given);
+    const format = given.format;
+    delete made.format;
+    made.axisLine = { show: given.type !== "value", lineStyle: { color: t.line } };
+    made.axisTick = { show: false };
+    made.splitLine = { show: given.type === "value" || given.type === "log", lineStyle: { color: t.line, type: [2, 4] } };
+    made.axisLabel = { color: t.soft, fontSize: 12, hideOverlap: true };
+    if (given.type === "category") {
+      const long = (given.data || []).some((d) => String(d).length > 12);
+      Object.assign(made.axisLabel, { width: vertical ? (narrow ? 96 : 190) : 90, overflow: "truncate", ellipsis: "…" });
+      if (!vertical && long && (given.data || []).length > 4) Object.assign(made.axisLabel, { rotate: 30, width: 120 });
+      if (vertical && (given.data || []).length <= 40) made.axisLabel.interval = 0;
+      made.data = (given.data || []).map((d) => (d === null ? "–" : String(d)));
+    }
+    if (given.type === "value" || given.type === "log") made.axisLabel.formatter = (v) => show(v, format, true);
+    if (given.name) {
+      made.nameTextStyle = { color: t.soft, fontSize: 12 };
+      if (vertical) Object.assign(made, { nameLocation: given.inverse ? "start" : "end", nameGap: 12, nameTextStyle: { color: t.soft, fontSize: 12, align: "left", padding: [0, 0, 0, -40] } });
+      else Object.assign(made, { nameLocation: "middle", nameGap: 14 });
+    }
+    return made;
+  }
+
+  function option(spec, t, width, alternative) {
+    const narrow = width < 520;
+    const series = spec.series || [];
+    const first = series[0] || {};
+    const kind = first.renderItem || first.type;
+    const made = {
+      useUTC: true,
+      animation: false,
+      color: t.series,
+      backgroundColor: "transparent",
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: t.ink },
+      aria: { enabled: true, label: { description: alternative } },
+      tooltip: { confine: true, backgroundColor: t.paper, borderColor: t.line, textStyle: { color: t.ink, fontSize: 12.5 }, extraCssText: "max-width:22rem;white-space:normal" },
+    };
+    const named = [...new Set(series.filter((s) => s.renderItem !== "band" && s.name !== undefined && s.name !== "").map((s) => String(s.name)))];
+    const colours = {};
+    named.forEach((n, i) => (colours[n] = t.series[i % t.series.length]));
+
+    if (kind === "sankey") {
+      const labels = {}, tones = {};
+      first.data.forEach((n) => (labels[n.name] = n.label === undefined ? n.name : n.label));
+      [...new Set(Object.values(labels))].forEach((l, i) => (tones[l] = t.series[i % t.series.length]));
+      const nodes = first.data.map((n) => Object.assign({}, n, { label: undefined, itemStyle: { color: tones[labels[n.name]], borderWidth: 0 } }));
+      made.series = [{
+        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 10, nodeWidth: 12, nodeGap: 9,
+        draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
+        label: { color: t.ink, fontSize: 12, width: narrow ? 64 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
+      }];
+      made.tooltip.formatter = (p) => p.dataType === "edge"
+        ? name(labels[p.data.source]) + " → " + name(labels[p.data.target]) + "<br><b>" + esc(show(p.data.value, "count")) + "</b>"
+        : name(labels[p.name]) + "<br><b>" + esc(show(p.value, "count")) + "</b>";
+      return made;
+    }
+    if (kind === "graph") {
+      const top = Math.max(1, ...first.data.map((n) => n.value || 0));
+      const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
+      const nodes = first.data.map((n, i) => Object.assign({}, n, { symbolSize: 10 + 30 * Math.sqrt((n.value || 0) / top), itemStyle: { color: t.series[i % t.series.length] } }));
+      const links = first.links.map((l) => Object.assign({}, l, {
+        lineStyle: { width: 0.8 + 7 * (l.value || 0) / widest, opacity: 0.25 + 0.5 * (l.value || 0) / widest, curveness: 0.22, color: "source" },
+      }));
+      made.series = [{
+        type: "graph", layout: "circular", circular: { rotateLabel: false }, data: nodes, links: links, roam: false, left: "20%", right: "20%", top: 40, bottom: 40,
+        edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8, emphasis: { focus: "adjacency" },
+        label: { show: true, position: "right", color: t.ink, fontSize: 12, formatter: (p) => String(p.data.label_text || p.name) },
+      }];
+      made.tooltip.formatter = (p) => p.dataType === "edge"
+        ? name(p.data.source) + " → " + name(p.data.target) + "<br>" + (p.data.text ? esc(p.data.text) : "<b>" + esc(show(p.data.value, "number")) + "</b>")
+        : name(p.name) + "<br><b>" + esc(show(p.value, "number")) + "</b>";
+      return made;
+    }
+
+    const x = spec.xAxis || { type: "value" }, y = spec.yAxis || { type: "value" };
+    made.xAxis = axis(x, t, "x", narrow);
+    made.yAxis = axis(y, t, "y", narrow);
+    const legend = kind !== "heatmap" && named.length > 1;
+    made.grid = { left: 8, right: 18, top: (legend ? 34 : 12) + (y.name ? 26 : 0), bottom: x.name ? 22 : 4, outerBoundsMode: "same", outerBoundsContain: "all" };
+    if (legend) made.legend = { type: "scroll", top: 0, left: 0, data: named, icon: "roundRect", itemWidth: 12, itemHeight: 8, textStyle: { color: t.ink, fontSize: 12.5 }, pageTextStyle: { color: t.soft } };
+    const values = x.type === "category" ? y : y.type === "category" ? x : y;
+    const names = x.type === "category" ? x.data : y.type === "category" ? y.data : null;
+
+    if (kind === "heatmap") {
+      const scale = spec.visualMap || {}, format = scale.format;
+      const top = Math.max(Math.abs(scale.min || 0), Math.abs(scale.max || 0));
+      const signed = scale.min < 0 && scale.max > 0;
+      made.visualMap = {
+        type: "continuous", min: signed ? -top : scale.min, max: signed ? top : scale.max > scale.min ? scale.max : scale.min + 1, dimension: 2, calculable: false, orient: "horizontal",
+        right: 10, top: 0, itemWidth: 10, itemHeight: 110, text: [show(signed ? top : scale.max, format, true), show(signed ? -top : scale.min, format, true)],
+        textStyle: { color: t.soft, fontSize: 11.5 }, inRange: { color: signed ? t.diverging : t.ramp },
+      };
+      made.grid.top = 46;
+      const data = first.data.map((c) => [c[0], c[1], c[2] === null || c[2] === undefined ? "-" : c[2]]);
+      const roomy = (x.data || []).length * 46 < width - 150 && data.length <= 320;
+      const middle = (scale.min + scale.max) / 2;
+      made.series = [{
+        type: "heatmap", data: data.map((c) => ({ value: c, label: { color: signed ? t.ink : (c[2] > middle) === (t === light) ? "#ffffff" : t === light ? "#24292b" : "#101414" } })),
+        label: { show: roomy, fontSize: 11, formatter: (p) => (p.value[2] === "-" ? "" : show(p.value[2], format, true)) },
+        itemStyle: { borderColor: t.paper, borderWidth: 1.5 }, emphasis: { itemStyle: { borderColor: t.ink } },
+      }];
+      if (t === dark) made.series[0].data.forEach((c) => { if (!signed) c.label.color = c.value[2] > middle ? "#101414" : "#e7e5df"; });
+      made.yAxis.splitLine = { show: false };
+      made.tooltip.formatter = (p) => name(y.data[p.value[1]]) + " · " + name(x.data[p.value[0]]) + "<br><b>" + esc(show(p.value[2], format)) + "</b>";
+      return made;
+    }
+
+    let place = 0;
+    const dots = series.filter((s) => s.renderItem === "interval").length;
+    made.series = series.map((s) => {
+      const colour = colours[String(s.of !== undefined ? s.of : s.name)] || t.series[0];
+      const time = x.type === "time";
+      if (s.renderItem === "band") {
+        const rows = s.data.map((r) => [time ? instant(r[0]) : x.type === "category" ? x.data.indexOf(r[0]) : r[0], r[1], r[2]]);
+        return { type: "custom", name: s.name, data: rows, renderItem: band(rows, colour), encode: { x: 0, y: [1, 2] }, silent: true, z: 1, clip: true, tooltip: { show: false } };
+      }
+      if (s.renderItem === "interval") {
+        const flat = spec.horizontal !== false && y.type === "category";
+        return {
+          type: "custom", name: s.name, data: s.data, renderItem: interval(flat, place++, dots, colour), itemStyle: { color: colour },
+          encode: flat ? { x: [1, 2, 3], y: 0 } : { x: 0, y: [1, 2, 3] },
+        };
+      }
+      const mine = Object.assign({}, s, { itemStyle: { color: colour } });
+      if (time) mine.data = s.data.map((p) => (Array.isArray(p) ? [instant(p[0])].concat(p.slice(1)) : p));
+      if (s.type === "line") Object.assign(mine, { lineStyle: { width: 2, color: colour }, symbol: "circle", symbolSize: 5, connectNulls: false });
+      if (s.type === "bar") Object.assign(mine, { barMaxWidth: 34, barGap: "12%", itemStyle: { color: colour, borderRadius: s.stack ? 0 : 2 } });
+      if (s.type === "scatter") Object.assign(mine, { symbolSize: s.data.length > 400 ? 5 : 8, itemStyle: { color: colour, opacity: 0.65 } });
+      return mine;
+    });
+    if (kind === "scatter") {
+      made.tooltip.formatter = (p) => (p.value.length > 2 ? name(p.value[2]) + "<br>" : "") + (x.name ? esc(x.name) + ": " : "") + esc(show(p.value[0], x.format)) + "<br>" + (y.name ? esc(y.name) + ": " : "") + "<b>" + esc(show(p.value[1], y.format)) + "</b>";
+    } else if (kind === "interval") {
+      made.tooltip.formatter = (p) => name(names[p.value[0]]) + (p.seriesName && dots > 1 ? " · " + name(p.seriesName) : "") + "<br><b>" + esc(show(p.value[1], values.format)) + "</b>" +
+        (p.value[2] === null || p.value[2] === undefined ? "" : " [" + esc(show(p.value[2], values.format)) + ", " + esc(show(p.value[3], values.format)) + "]");
+    } else {
+      made.tooltip.trigger = "axis";
+      made.tooltip.axisPointer = { type: kind === "bar" ? "shadow" : "line", shadowStyle: { color: t.soft, opacity: 0.08 }, lineStyle: { color: t.soft } };
+      made.tooltip.formatter = (all) => {
+        const seen = all.filter((p) => p.componentSubType !== "custom");
+        if (!seen.length) return "";
+        const at = x.type === "time" ? moment(seen[0].axisValue) : x.type === "value" || x.type === "log" ? show(seen[0].axisValue, y.type === "category" ? undefined : x.format) : seen[0].name;
+        return name(at) + seen.map((p) => "<br>" + p.marker + (p.seriesName && !/^series\d/.test(p.seriesName) ? name(p.seriesName) + " " : "") + "<b>" + esc(show(Array.isArray(p.value) ? p.value[1] : p.value, values.format)) + "</b>").join("");
+      };
+    }
+    return made;
+  }
+
+  function height(spec, width) {
+    const series = spec.series || [], first = series[0] || {};
+    const kind = first.renderItem || first.type;
+    const rows = spec.yAxis && spec.yAxis.type === "category" ? (spec.yAxis.data || []).length : 0;
+    if (kind === "sankey") return Math.max(320, Math.min(640, 40 + 24 * Math.max(8, (first.data || []).length / 2)));
+    if (kind === "graph") return width < 520 ? 360 : 460;
+    if (rows) return Math.max(170, Math.min(1100, 90 + rows * (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(4, series.length) : 26)));
+    return width < 520 ? 260 : 320;
+  }
+
+  function draw(id) {
+    const place = document.getElementById(id), spec = page.charts[id];
+    if (!place || !spec) return;
+    const width = place.clientWidth || 640;
+    const old = echarts.getInstanceByDom(place);
+    if (!place.closest(".bare")) place.style.height = height(spec, width) + "px";
+    const chart = old || echarts.init(place, null, { renderer: "svg" });
+    chart.resize();
+    const alternative = (document.getElementById(id + "-words") || {}).textContent || "";
+    chart.setOption(option(spec, drawn.paper || (isDark() ? dark : light), width, alternative), true);
+    drawn[id] = chart;
+  }
+  function all() {
+    Object.keys(page.charts).forEach(draw);
+  }
+
+  window.footpath = {
+    all: all,
+    paper: function (on) { drawn.paper = on ? light : null; all(); },
+    isDark: isDark,
+  };
+  all();
+  document.documentElement.dataset.drawn = "yes";
+  let wait = 0;
+  window.addEventListener("resize", function () {
+    window.clearTimeout(wait);
+    wait = window.setTimeout(all, 120);
+  });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
+})();
