@@ -222,6 +222,36 @@ def trail(
     return Trail(log, lazy.cache() if cache else lazy, lazy, names, rule, has_sessions, said, settings)
 
 
+def following(acts: ir.Table) -> ir.Table:
+    """The acts with `next_label`: what comes next in the same session, null at its end. Transitions, paths and step matrix share it."""
+    ordered = ibis.window(group_by=["user_id", "session"], order_by="position")
+    return acts.mutate(next_label=acts.label.lead().over(ordered))
+
+
+def scoped(acts: ir.Table, within: str) -> ir.Table:
+    """The acts as they are (`session`), or with the whole of a user's acts as one session (`history`)."""
+    if within == "session":
+        return acts
+    if within != "history":
+        raise ConfigError(f"within must be session or history, got {within!r}{did_you_mean(within, ('session', 'history'))}")
+    place = ibis.row_number().over(ibis.window(group_by="user_id", order_by="position"))
+    return acts.mutate(session=ibis.literal(0, "int64"), step=place.cast("int64"))
+
+
+def frequent_labels(acts: ir.Table, top: int) -> list[str]:
+    """The labels with the most acts, most first; equal counts go by name."""
+    if top < 1:
+        raise ConfigError(f"the number of labels to tell apart must be at least 1, got {top}")
+    counted = acts.group_by("label").agg(n=acts.count())
+    found: list[str] = counted.order_by(counted.n.desc(), counted.label).limit(top).to_pyarrow()["label"].to_pylist()
+    return found
+
+
+def gathered(acts: ir.Table, labels: Sequence[str], rest: str) -> ir.Table:
+    """The acts with every label that is not among these called `rest`."""
+    return acts.mutate(label=ibis.ifelse(acts.label.isin(list(labels)), acts.label, rest))
+
+
 def main_categories(log: EventLog) -> ir.Table | None:
     """`item_id` and `category`: the first of an item's categories, or of its attributes where no item has a category, or None.
 
