@@ -1,0 +1,320 @@
+"""What follows what: how often each act leads to each other, and how far that is from chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float64, Int64
+from scipy.stats import norm
+
+from footpath.analysis.charts import network
+from footpath.analysis.trail import Trail, following, frequent_labels, gathered, scoped, trail
+from footpath.errors import ConfigError
+from footpath.events.log import EventLog
+from footpath.result import Cell, Finding, Phrase, Result, say
+from footpath.statistics import benjamini_hochberg, wilson
+
+OTHER: Final = "(other)"
+SMALL: Final = 30
+
+SCHEMA: Final = {
+    "from_label": pa.string(),
+    "to_label": pa.string(),
+    "n": pa.int64(),
+    "n_users": pa.int64(),
+    "n_from": pa.int64(),
+    "n_to": pa.int64(),
+    "probability": pa.float64(),
+    "low": pa.float64(),
+    "high": pa.float64(),
+    "expected": pa.float64(),
+    "lift": pa.float64(),
+    "lift_low": pa.float64(),
+    "lift_high": pa.float64(),
+    "p_value": pa.float64(),
+    "q_value": pa.float64(),
+}
+
+
+def transitions(
+    log: EventLog | Trail,
+    *,
+    by: str | Sequence[str] | None = None,
+    within: Literal["session", "history"] = "session",
+    top: int = 15,
+    max_labels: int = 100,
+    confidence: float = 0.95,
+) -> Result:
+    """How often each label follows each, its probability, and its lift over chance with p- and q-value.
+
+    A transition is a pair of acts that follow one another within a session (`within='history'`: within a user's acts, whatever the
+    pause). Chance: `from` and `to` independent, with the totals they have. The test and the interval of the lift allow for users who
+    do the same again and again: the variance of observed minus expected is summed over users, not over acts; they are null with fewer
+    than 30 users. Benjamini-Hochberg over all pairs of the matrix.
+    top: pairs in the chart, those with most acts. max_labels: labels told apart; all others are `(other)`.
+    parts: `matrix`, one row a pair of labels, also of pairs that never occur (n 0), of the `top` most frequent labels.
+
+    Liang and Zeger, Biometrika 1986 (the variance by clusters); Agresti, Categorical Data Analysis, 3.3 (residuals of independence).
+    """
+    t = trail(log) if by is None else trail(log, by=by)
+    if top < 1:
+        raise ConfigError(f"top must be at least 1, got {top}")
+    definition = say(
+        "Pairs of acts that follow one another {where}. Probability: of all acts of the first label that are followed by another act. "
+        "Lift: the count over what it would be if what comes next did not depend on what came before.",
+        "{where}前后相继的两次行为。概率以其后还有行为的前一类行为为分母。提升度：实际次数与前后相互独立时期望次数之比。",
+        where=_where(t, within),
+    )
+    labels = frequent_labels(t.acts, max_labels)
+
+    def pairs(acts: ir.Table) -> ir.Table:
+        found = following(gathered(scoped(acts, within), labels, OTHER))
+        found = found.filter(found.next_label.notnull())
+        return found.group_by(from_label="label", to_label="next_label").agg(n=found.count().cast("int64"), n_users=found.user_id.nunique())
+
+    rows, query = t.compute(pairs)
+    if not rows.num_rows:
+        why = say("no act is followed by another {where}", "{where}没有任何行为后面还有其他行为", where=_where(t, within))
+        return t.nothing("transitions", definition, why, SCHEMA)
+    names = sorted({*rows["from_label"].to_pylist(), *rows["to_label"].to_pylist()})
+    place = {name: i for i, name in enumerate(names)}
+    i = np.array([place[name] for name in rows["from_label"].to_pylist()])
+    j = np.array([place[name] for name in rows["to_label"].to_pylist()])
+    n = np.zeros((len(names),) * 2, np.int64)
+    n_users = np.zeros_like(n)
+    n[i, j], n_users[i, j] = rows["n"].to_numpy(), rows["n_users"].to_numpy()
+    variance = _variance(t, labels, within, place, n) if t.counts.users >= SMALL else np.full(n.shape, np.nan)
+    table = _table(names, n, n_users, variance, confidence)
+    shown = set([name for name in labels if name in place][:top])
+    kept = np.array(
+        [a in shown and b in shown for a, b in zip(table["from_label"].to_pylist(), table["to_label"].to_pylist(), strict=True)]
+    )
+    observed = table.filter(pa.array(table["n"].to_numpy() > 0))
+    warnings = []
+    if OTHER in place:
+        warnings.append(
+            say(
+                "labels beyond the {max_labels} most frequent are counted together as {other}",
+                "最常见的 {max_labels} 个标签之外的均合并为 {other}",
+                max_labels=max_labels,
+                other=OTHER,
+            )
+        )
+    if t.counts.users < SMALL:
+        warnings.append(
+            say(
+                "fewer than {small} users: lifts are not tested",
+                "用户少于 {small} 位：不检验提升度",
+                small=SMALL,
+            )
+        )
+    first = observed.slice(0, top).to_pylist()
+    cells = [
+        cell
+        for rank, row in enumerate(first, 1)
+        for cell in (
+            Cell(
+                f"pair{rank}.probability",
+                row["probability"],
+                "share",
+                row["n_from"],
+                row["low"],
+                row["high"],
+                f"{row['from_label']} → {row['to_label']}",
+            ),
+            Cell(
+                f"pair{rank}.lift",
+                row["lift"],
+                "times",
+                row["n"],
+                row["lift_low"],
+                row["lift_high"],
+                f"{row['from_label']} → {row['to_label']}",
+            ),
+        )
+    ]
+    findings, more = _findings(observed, int(n.sum()))
+    return Result(
+        "transitions",
+        observed,
+        t.meta(definition, warnings=warnings, within=within, confidence=confidence),
+        (Cell("transitions", int(n.sum()), "transitions"), Cell("labels", len(names), "labels"), *cells, *more),
+        _chart(first),
+        {"matrix": table.filter(pa.array(kept))},
+        findings,
+        {"transitions": query},
+    )
+
+
+def _where(t: Trail, within: str) -> Phrase:
+    if within == "session" and t.has_sessions:
+        return say("within a session ({rule})", "在同一会话内（{rule}）", rule=t.session_rule)
+    return say("within a user's acts", "在同一用户的行为序列中")
+
+
+def _variance(
+    t: Trail, labels: Sequence[str], within: str, place: dict[str, int], n: Int64[np.ndarray, "L L"]
+) -> Float64[np.ndarray, "L L"]:
+    """The variance of observed minus expected for each pair, summed over users.
+
+    With a and b the shares of the two labels, a user's part in observed minus expected is n_uij - b n_ui - a n_uj + a b n_u, to first
+    order; its squares are summed from sums of products, so that no row of a user leaves the engine.
+    """
+    found = following(gathered(scoped(t.acts, within), labels, OTHER))
+    found = found.filter(found.next_label.notnull())
+    cells = found.group_by("user_id", "label", "next_label").agg(n=found.count().cast("float64"))
+    cells = cells.mutate(
+        n_from=cells.n.sum().over(ibis.window(group_by=["user_id", "label"])),
+        n_to=cells.n.sum().over(ibis.window(group_by=["user_id", "next_label"])),
+        n_user=cells.n.sum().over(ibis.window(group_by="user_id")),
+    )
+    pairs = cells.group_by("label", "next_label").agg(
+        nn=(cells.n * cells.n).sum(), nf=(cells.n * cells.n_from).sum(), nt=(cells.n * cells.n_to).sum(), nu=(cells.n * cells.n_user).sum()
+    )
+    begun = cells.group_by("user_id", "label").agg(n_from=cells.n.sum(), n_user=cells.n_user.max())
+    ended = cells.group_by("user_id", "next_label").agg(n_to=cells.n.sum(), n_user=cells.n_user.max())
+    of_from = begun.group_by("label").agg(ff=(begun.n_from * begun.n_from).sum(), fu=(begun.n_from * begun.n_user).sum())
+    of_to = ended.group_by("next_label").agg(tt=(ended.n_to * ended.n_to).sum(), tu=(ended.n_to * ended.n_user).sum())
+    both = begun.inner_join(ended.select("user_id", "next_label", "n_to"), "user_id")
+    products = both.group_by("label", "next_label").agg(ft=(both.n_from * both.n_to).sum())
+    users = begun.group_by("user_id").agg(n_user=begun.n_user.max())
+    uu = float((users.n_user * users.n_user).sum().to_pyarrow().as_py())
+
+    def matrix(rows: pa.Table, column: str) -> Float64[np.ndarray, "L L"]:
+        made = np.zeros(n.shape)
+        where = [[place[name] for name in rows[side].to_pylist()] for side in ("label", "next_label")]
+        made[where[0], where[1]] = rows[column].to_numpy()
+        return made
+
+    def margin(rows: pa.Table, side: str, column: str) -> Float64[np.ndarray, " L"]:
+        made = np.zeros(len(n))
+        made[[place[name] for name in rows[side].to_pylist()]] = rows[column].to_numpy()
+        return made
+
+    sums, crossed, froms, tos = (expr.to_pyarrow() for expr in (pairs, products, of_from, of_to))
+    nn, nf, nt, nu = (matrix(sums, column) for column in ("nn", "nf", "nt", "nu"))
+    ft = matrix(crossed, "ft")
+    ff, fu = (margin(froms, "label", column)[:, None] for column in ("ff", "fu"))
+    tt, tu = (margin(tos, "next_label", column)[None, :] for column in ("tt", "tu"))
+    a, b = n.sum(axis=1)[:, None] / n.sum(), n.sum(axis=0)[None, :] / n.sum()
+    total = nn + b**2 * ff + a**2 * tt + (a * b) ** 2 * uu
+    total += -2 * b * nf - 2 * a * nt + 2 * a * b * nu + 2 * a * b * ft - 2 * a * b**2 * fu - 2 * a**2 * b * tu
+    return np.maximum(total, 0.0)
+
+
+def _table(
+    names: list[str],
+    n: Int64[np.ndarray, "L L"],
+    n_users: Int64[np.ndarray, "L L"],
+    variance: Float64[np.ndarray, "L L"],
+    confidence: float,
+) -> pa.Table:
+    """All pairs of labels, those with most acts first."""
+    n_from, n_to, total = n.sum(axis=1)[:, None], n.sum(axis=0)[None, :], n.sum()
+    expected = n_from * n_to / total
+    error = np.sqrt(variance)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        probability, lift, spread = n / n_from, n / expected, error / expected
+        p = np.where(error > 1e-9, 2 * norm.sf(np.abs(n - expected) / error), np.nan)
+    low, high = wilson(n, np.broadcast_to(n_from, n.shape), confidence)
+    p[expected < 5] = np.nan  # too few to be near a normal
+    q = benjamini_hochberg(p.ravel()).reshape(p.shape)
+    z = float(norm.isf((1 - confidence) / 2))
+    known = n_from + 0 * n > 0
+    columns: dict[str, Any] = {
+        "n": n,
+        "n_users": n_users,
+        "n_from": n_from + 0 * n,
+        "n_to": n_to + 0 * n,
+        "probability": probability,
+        "low": np.where(known, low, np.nan),
+        "high": np.where(known, high, np.nan),
+        "expected": expected,
+        "lift": lift,
+        "lift_low": np.where(np.isnan(p), np.nan, np.maximum(0.0, lift - z * spread)),
+        "lift_high": np.where(np.isnan(p), np.nan, lift + z * spread),
+        "p_value": p,
+        "q_value": q,
+    }
+    order = sorted(((a, b) for a in range(len(names)) for b in range(len(names))), key=lambda ab: (-n[ab], ab))
+    a, b = np.array(order).T
+    made = {"from_label": pa.array([names[k] for k in a], pa.string()), "to_label": pa.array([names[k] for k in b], pa.string())}
+    made |= {name: pa.array(column[a, b], SCHEMA[name], from_pandas=True) for name, column in columns.items()}
+    return pa.table(made)
+
+
+def _chart(first: list[dict[str, Any]]) -> dict[str, Any]:
+    acts: dict[str, int] = {}
+    for row in first:
+        acts[row["from_label"]] = max(acts.get(row["from_label"], 0), row["n_from"])
+        acts[row["to_label"]] = max(acts.get(row["to_label"], 0), row["n_to"])
+    links = [
+        {
+            "source": row["from_label"],
+            "target": row["to_label"],
+            "value": row["n"],
+            "text": say(
+                "{n:,} times, {p:.1%} of what follows, lift {lift:.2f}",
+                "{n:,} 次，占其后行为的 {p:.1%}，提升度 {lift:.2f}",
+                n=row["n"],
+                p=row["probability"],
+                lift=row["lift"],
+            ),
+        }
+        for row in first
+    ]
+    return network([{"name": name, "value": n} for name, n in acts.items()], links)
+
+
+def _findings(table: pa.Table, total: int) -> tuple[tuple[Finding, ...], list[Cell]]:
+    """The pair of two labels that is furthest above chance by the number of acts it adds, and the habit of repeating, if any."""
+    strong = [
+        row
+        for row in table.to_pylist()
+        if row["q_value"] is not None
+        and row["q_value"] < 0.05
+        and row["n"] >= SMALL
+        and row["lift_low"] > 1.2
+        and OTHER not in (row["from_label"], row["to_label"])
+    ]
+    found: list[Finding] = []
+    cells: list[Cell] = []
+
+    def excess(row: dict[str, Any]) -> float:
+        return float((row["n"] - row["expected"]) / total)
+
+    for kind, rows in (
+        ("pair", [row for row in strong if row["from_label"] != row["to_label"]]),
+        ("repeat", [row for row in strong if row["from_label"] == row["to_label"]]),
+    ):
+        for row in sorted(rows, key=lambda row: (-excess(row), row["from_label"], row["to_label"]))[:1]:
+            cells.append(
+                Cell(
+                    f"strongest_{kind}.lift",
+                    row["lift"],
+                    "times",
+                    row["n"],
+                    row["lift_low"],
+                    row["lift_high"],
+                    f"{row['from_label']} → {row['to_label']}",
+                )
+            )
+            b = say("another {b}", "另一次 {b}", b=row["to_label"]) if kind == "repeat" else row["to_label"]
+            text = say(
+                "After {a}, {b} follows {lift:.1f} times as often as chance [{low:.1f}, {high:.1f}]: {p:.0%} of {n:,} times.",
+                "{a} 之后接着出现{b} 的频率是随机情形的 {lift:.1f} 倍（区间 {low:.1f}–{high:.1f}）：{n:,} 次中占 {p:.0%}。",
+                a=row["from_label"],
+                b=b,
+                lift=row["lift"],
+                low=row["lift_low"],
+                high=row["lift_high"],
+                p=row["probability"],
+                n=row["n_from"],
+            )
+            found.append(Finding("finding", text, (f"strongest_{kind}.lift",), row["p_value"], min(1.0, excess(row))))
+    return tuple(found), cells
