@@ -126,8 +126,17 @@ def markov_order(
     table = _orders(counts, t.counts.users, confidence)
     contexts = _contexts(counts, confidence)
     orders = table.to_pylist()
-    best = min((row for row in orders if row["log_loss"] is not None), key=lambda row: row["log_loss"], default=None)
-    cells = [Cell("best_order", None if best is None else best["order"], "order", orders[0]["n"])]
+    gaining = [row["order"] for row in orders[1:] if row["low"] is not None and row["low"] > 0]
+    known = orders[0]["log_loss"] is not None
+    cells = [
+        Cell(
+            "best_order",
+            max(gaining, default=0) if known else None,
+            "order",
+            orders[0]["n"],
+            note="the highest that gains over the one below",
+        )
+    ]
     for row in orders:
         k = row["order"]
         cells.append(Cell(f"order{k}.log_loss", row["log_loss"], "nats", row["n"]))
