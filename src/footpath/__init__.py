@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from footpath.analysis.report import analyze as analyze
     from footpath.errors import FootpathError as FootpathError
     from footpath.evaluation.protocol import evaluate as evaluate
     from footpath.events.fetch import fetch as fetch
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from footpath.sequences.vocabulary import Vocabulary as Vocabulary
 
 _HOME = {
+    "analyze": "analysis.report",
     "FootpathError": "errors",
     "evaluate": "evaluation.protocol",
     "fetch": "events.fetch",

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from footpath.cli import console, demo, evaluate, fetch, ingest, models, quality, recommend, train
+from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, train
 from footpath.errors import FootpathError
 
 app = typer.Typer(
@@ -17,7 +17,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (fetch.fetch, ingest.ingest, quality.quality, evaluate.evaluate, train.train, recommend.recommend, models.models, demo.demo):
+for command in (
+    fetch.fetch,
+    ingest.ingest,
+    quality.quality,
+    analyze.analyze,
+    evaluate.evaluate,
+    train.train,
+    recommend.recommend,
+    models.models,
+    demo.demo,
+):
     app.command()(command)
 
 

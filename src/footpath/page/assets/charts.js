@@ -183,7 +183,7 @@
     made.xAxis = axis(x, t, "x", narrow);
     made.yAxis = axis(y, t, "y", narrow);
     const legend = kind !== "heatmap" && named.length > 1;
-    made.grid = { left: 8, right: 18, top: (legend ? 34 : 12) + (y.name ? 26 : 0), bottom: x.name ? 22 : 4, outerBoundsMode: "same", outerBoundsContain: "all" };
+    made.grid = { left: 8, right: 18, top: legend ? 32 : 8, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "all" };
     if (legend) made.legend = { type: "scroll", top: 0, left: 0, data: named, icon: "roundRect", itemWidth: 12, itemHeight: 8, textStyle: { color: t.ink, fontSize: 12.5 }, pageTextStyle: { color: t.soft } };
     const values = x.type === "category" ? y : y.type === "category" ? x : y;
     const names = x.type === "category" ? x.data : y.type === "category" ? y.data : null;
@@ -197,7 +197,7 @@
         right: 10, top: 0, itemWidth: 10, itemHeight: 110, text: [show(signed ? top : scale.max, format, true), show(signed ? -top : scale.min, format, true)],
         textStyle: { color: t.soft, fontSize: 11.5 }, inRange: { color: signed ? t.diverging : t.ramp },
       };
-      made.grid.top = 46;
+      made.grid.top = 38;
       const data = first.data.map((c) => [c[0], c[1], c[2] === null || c[2] === undefined ? "-" : c[2]]);
       const roomy = (x.data || []).length * 46 < width - 150 && data.length <= 320;
       const middle = (scale.min + scale.max) / 2;

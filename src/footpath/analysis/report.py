@@ -1,0 +1,480 @@
+"""Every view of a log that it allows, and what stands out in them: one report."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from footpath.analysis import catalog
+from footpath.analysis.report_page import page
+from footpath.analysis.trail import Trail, trail
+from footpath.errors import ConfigError, NotInLogError
+from footpath.events.log import EventLog
+from footpath.page.files import write_csv, write_parquet, write_text
+from footpath.page.text import Lang, plain
+from footpath.progress import Progress
+from footpath.result import Cell, Finding, Phrase, Result, say
+from footpath.statistics import benjamini_hochberg
+
+LEVEL: Final = 0.05
+"""Findings with a corrected p-value at or above this are left out."""
+SHOWN: Final = 3
+_MARK: Final = "footpath-tables.json"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure of the front page, and the same without suspected bots (None where none are suspected)."""
+
+    id: str
+    title: Phrase
+    value: float | None
+    kind: Literal["count", "number"] = "count"
+    without_bots: float | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A finding, a doubt or a question, and the analysis that it comes from.
+
+    q_value: the p-value of its test after Benjamini and Hochberg's correction over all statements of the log; None where none was needed.
+    """
+
+    analysis: str
+    finding: Finding
+    q_value: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types."""
+        told = {"analysis": self.analysis, "text": str(self.finding.text), "cells": [f"{self.analysis}.{id}" for id in self.finding.cells]}
+        return told | {"p_value": self.finding.p_value, "q_value": self.q_value, "weight": self.finding.weight}
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The results of all analyses of a log, and what stands out in them.
+
+    results: by name, in the order of the catalog. not_measured: why, for those that the log does not allow.
+    findings, doubts, questions: at most three each, weightiest first. statements: all that hold, of which these are.
+    source: what the commands call the store. settings: how the acts were chosen and cut. seconds: how long each analysis took.
+    """
+
+    name: str
+    results: Mapping[str, Result]
+    not_measured: Mapping[str, str]
+    headlines: Sequence[Headline]
+    findings: Sequence[Statement]
+    doubts: Sequence[Statement]
+    questions: Sequence[Statement]
+    statements: Sequence[Statement]
+    meta: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    fingerprint: str
+    seed: int = 0
+    lang: Lang = "en"
+    source: str = "STORE"
+    arguments: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def html(self, path: str | os.PathLike, *, lang: Lang | None = None) -> Path:
+        """Write the report as one HTML file that asks nothing of the network; an older file stays until the new one is whole."""
+        return write_text(path, page(self, lang or self.lang))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints: plain types only."""
+        return plain(
+            {
+                "data": self.name,
+                "fingerprint": self.fingerprint,
+                "settings": self.settings,
+                "seed": self.seed,
+                "versions": self.versions,
+                "headlines": {h.id: {"value": h.value, "without_bots": h.without_bots} for h in self.headlines},
+                "findings": [s.to_dict() for s in self.findings],
+                "doubts": [s.to_dict() for s in self.doubts],
+                "questions": [s.to_dict() for s in self.questions],
+                "not_measured": self.not_measured,
+                "results": {name: result.to_dict() for name, result in self.results.items()},
+            }
+        )
+
+    def tables(self, folder: str | os.PathLike, *, format: Literal["parquet", "csv"] = "parquet") -> Path:
+        """Write every table whole into a folder, with all cells and statements: all files or none.
+
+        A folder that this wrote before is replaced; one that holds anything else is refused with ConfigError.
+        """
+        if format not in ("parquet", "csv"):
+            raise ConfigError(f"tables are written as parquet or csv, not {format!r}")
+        target = Path(folder)
+        if target.exists() and not target.is_dir():
+            raise ConfigError(f"{target} is a file; give a folder for the tables")
+        if target.is_dir() and any(target.iterdir()) and not (target / _MARK).is_file():
+            raise ConfigError(f"the folder {target} holds files that are not tables of a report; give a new or an empty one")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write = write_csv if format == "csv" else write_parquet
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            fresh = Path(scratch) / "tables"
+            fresh.mkdir()
+            tables = self._tables()
+            for name, table in tables.items():
+                write(fresh / f"{name}.{format}", table)
+            told = {"data": self.name, "fingerprint": self.fingerprint, "settings": plain(self.settings), "tables": list(tables)}
+            write_text(fresh / _MARK, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+            if target.is_dir():
+                target.rename(Path(scratch) / "before")
+            try:
+                fresh.rename(target)
+            except OSError:
+                if (Path(scratch) / "before").is_dir():
+                    (Path(scratch) / "before").rename(target)
+                raise
+            shutil.rmtree(Path(scratch) / "before", ignore_errors=True)
+        return target
+
+    def _tables(self) -> dict[str, pa.Table]:
+        found = {}
+        for name, result in self.results.items():
+            found[name] = result.table
+            found |= {f"{name}.{part}": table for part, table in result.parts.items()}
+        cells = [(name, cell) for name, result in self.results.items() for cell in result.cells]
+        found["cells"] = pa.table(
+            {
+                "analysis": pa.array([name for name, _ in cells], pa.string()),
+                "id": pa.array([cell.id for _, cell in cells], pa.string()),
+                "value": pa.array([_number(cell.value) for _, cell in cells], pa.float64()),
+                "text": pa.array([cell.value if isinstance(cell.value, str) else None for _, cell in cells], pa.string()),
+                "unit": pa.array([cell.unit for _, cell in cells], pa.string()),
+                "n": pa.array([cell.n for _, cell in cells], pa.int64()),
+                "low": pa.array([_number(cell.low) for _, cell in cells], pa.float64()),
+                "high": pa.array([_number(cell.high) for _, cell in cells], pa.float64()),
+                "note": pa.array([cell.note for _, cell in cells], pa.string()),
+            }
+        )
+        found["statements"] = pa.table(
+            {
+                "kind": pa.array([s.finding.kind for s in self.statements], pa.string()),
+                "analysis": pa.array([s.analysis for s in self.statements], pa.string()),
+                "text": pa.array([str(s.finding.text) for s in self.statements], pa.string()),
+                "text_zh": pa.array([getattr(s.finding.text, "zh", str(s.finding.text)) for s in self.statements], pa.string()),
+                "p_value": pa.array([s.finding.p_value for s in self.statements], pa.float64()),
+                "q_value": pa.array([s.q_value for s in self.statements], pa.float64()),
+                "weight": pa.array([s.finding.weight for s in self.statements], pa.float64()),
+            }
+        )
+        return found
+
+
+def analyze(
+    log: EventLog | Trail,
+    *,
+    only: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    by: str | Sequence[str] | None = None,
+    gap_minutes: float | None = None,
+    event_types: Sequence[str] | None = None,
+    bots: Literal["keep", "drop"] = "keep",
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
+    lang: Lang = "en",
+    seed: int = 0,
+    source: str = "STORE",
+    arguments: str = "",
+    progress: Progress | None = None,
+) -> Report:
+    """Run the analyses of the catalog on one trail and say what stands out.
+
+    only: names of analyses. options: `{"funnel.steps": ["view", "purchase"]}`; texts become what an option takes.
+    by, gap_minutes, event_types, bots, since, until: as `trail` takes them. source, arguments: how the commands on the page name the
+    store, and what they add. An analysis that the log does not allow is listed in `not_measured` with the reason.
+    Raises ConfigError for a name or an option that does not exist or cannot be.
+    """
+    if lang not in ("en", "zh"):
+        raise ConfigError(f"lang must be en or zh, got {lang!r}")
+    chosen = [catalog.entry(name) for name in dict.fromkeys(only)] if only is not None else list(catalog.ANALYSES)
+    if not chosen:
+        raise ConfigError(f"only needs at least one analysis, got none; there are: {', '.join(catalog.names())}")
+    wanted = _options(chosen, options or {})
+    t = trail(log, by=by, gap_minutes=gap_minutes, event_types=event_types, bots=bots, since=since, until=until)
+    results: dict[str, Result] = {}
+    refused: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for done, analysis in enumerate(chosen):
+        if progress is not None:
+            progress("analyses", done, len(chosen))
+        started = time.perf_counter()
+        given = {"seed": seed} if "seed" in analysis.options else {}
+        try:
+            results[analysis.name] = analysis.function(t, **given | wanted[analysis.name])
+        except NotInLogError as error:
+            refused[analysis.name] = str(error)
+        seconds[analysis.name] = time.perf_counter() - started
+    if progress is not None:
+        progress("analyses", len(chosen), len(chosen))
+    headlines, bot_share = _headlines(t)
+    held = _corrected([(name, finding) for name, result in results.items() for finding in result.findings])
+    findings = [s for s in held if s.finding.kind == "finding"]
+    doubts = [s for s in held if s.finding.kind == "doubt"] + _doubts(t, results, bot_share)
+    questions = [s for s in held if s.finding.kind == "question"]
+    top = _top(findings)
+    asked = _top(questions)
+    asked += [s for s in _questions(t, top, bot_share) if s.finding.text not in [q.finding.text for q in asked]][: SHOWN - len(asked)]
+    return Report(
+        name=t.log.name,
+        results=results,
+        not_measured=refused,
+        headlines=headlines,
+        findings=top,
+        doubts=_top(doubts),
+        questions=asked,
+        statements=_ranked([*findings, *doubts, *questions]),
+        meta=t.meta(""),
+        settings=dict(t.settings) | ({"options": dict(options)} if options else {}),
+        versions={name: version(name) for name in ("footpath", "duckdb", "ibis-framework", "numpy", "scipy", "scikit-learn", "lightgbm")},
+        fingerprint=t.log.fingerprint,
+        seed=seed,
+        lang=lang,
+        source=source,
+        arguments=arguments,
+        seconds=seconds,
+    )
+
+
+def _options(chosen: Sequence[catalog.Analysis], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    wanted: dict[str, dict[str, Any]] = {analysis.name: {} for analysis in chosen}
+    for name, value in options.items():
+        owner, dot, option = name.partition(".")
+        if not dot or not option:
+            raise ConfigError(f"options are named ANALYSIS.OPTION, such as funnel.steps, got {name!r}")
+        analysis = catalog.entry(owner)
+        if owner not in wanted:
+            raise ConfigError(f"the option {name!r} is of an analysis that is not run; add {owner} to only")
+        wanted[owner][option] = catalog.option(analysis, option, value)
+    return wanted
+
+
+def _corrected(found: Sequence[tuple[str, Finding]]) -> list[Statement]:
+    """Those that hold: a corrected p-value below the level, or an interval or a plain count behind them. Benjamini and Hochberg, 1995."""
+    adjusted = benjamini_hochberg([np.nan if f.p_value is None else f.p_value for _, f in found])
+    kept = [Statement(name, f, None if f.p_value is None else float(q)) for (name, f), q in zip(found, adjusted, strict=True)]
+    return [s for s in kept if s.q_value is None or s.q_value < LEVEL]
+
+
+def _ranked(statements: Sequence[Statement]) -> list[Statement]:
+    return sorted(statements, key=lambda s: (-s.finding.weight, s.analysis, str(s.finding.text)))
+
+
+def _top(statements: Sequence[Statement]) -> list[Statement]:
+    """The weightiest three, one of each analysis while there are others."""
+    ranked = _ranked(statements)
+    seen: set[str] = set()
+    first = [s for s in ranked if not (s.analysis in seen or seen.add(s.analysis))]  # type: ignore[func-returns-value]
+    return _ranked([*first, *(s for s in ranked if s not in first)][:SHOWN])
+
+
+def _headlines(t: Trail) -> tuple[list[Headline], float]:
+    """The counts of the front page, with and without suspected bots, and the share of acts that those did."""
+    n = t.counts
+    titles = {
+        "acts": Phrase("acts", "行为"),
+        "users": Phrase("users", "用户"),
+        "items": Phrase("items", "物品"),
+        "sessions": Phrase("sessions", "会话"),
+        "acts_a_user": Phrase("acts a user, mean", "人均行为"),
+        "acts_a_session": Phrase("acts a session, mean", "每会话行为"),
+    }
+    figures = _figures(n.acts, n.users, n.items, n.sessions)
+    without: dict[str, float | None] = {}
+    bot_share = 0.0
+    if t.log.bots is not None and t.settings["bots"] == "keep" and n.acts:
+        rest = t.acts.anti_join(t.log.bots, "user_id")
+        row = rest.aggregate(
+            acts=rest.count(), users=rest.user_id.nunique(), items=rest.item_id.nunique(), sessions=(rest.step == 0).cast("int64").sum()
+        ).to_pyarrow()
+        acts, users, items, sessions = (int(row[name][0].as_py() or 0) for name in ("acts", "users", "items", "sessions"))
+        if acts < n.acts:
+            without = _figures(acts, users, items, sessions)
+            bot_share = 1 - acts / n.acts
+    hidden = set() if t.has_sessions else {"sessions", "acts_a_session"}
+    hidden |= set() if n.items else {"items"}
+    return [
+        Headline(id, title, figures[id], "number" if id.startswith("acts_a") else "count", without.get(id))
+        for id, title in titles.items()
+        if id not in hidden
+    ], bot_share
+
+
+def _figures(acts: int, users: int, items: int, sessions: int) -> dict[str, float | None]:
+    return {
+        "acts": acts,
+        "users": users,
+        "items": items,
+        "sessions": sessions,
+        "acts_a_user": acts / users if users else None,
+        "acts_a_session": acts / sessions if sessions else None,
+    }
+
+
+def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[Statement]:
+    """What may mislead: suspected bots, what the quality report warns of, unfinished windows, small cells."""
+    found = []
+
+    def doubt(analysis: str, weight: float, text: str) -> None:
+        found.append(Statement(analysis, Finding("doubt", text, weight=weight)))
+
+    quality = {cell.id: cell for cell in t.log.quality.cells}
+    if bot_share > 0 and not ("bots" in results and any(f.kind == "doubt" for f in results["bots"].findings)):
+        doubt(
+            "quality",
+            0.3 + min(0.6, bot_share * 3),
+            say(
+                "{share:.1%} of all acts come from users that look like bots; they are counted, and figures without them stand beside",
+                "{share:.1%} 的行为来自疑似机器人的用户；此处仍计入，旁边列出去除后的数字",
+                share=bot_share,
+            ),
+        )
+    for warning, weight in _quality_warnings(t.log.quality, quality):
+        doubt("quality", weight, warning)
+    unfinished = []
+    for name, result in results.items():
+        if "complete" in result.table.column_names:
+            states = result.table["complete"].to_pylist()
+            open_rows = sum(state is False for state in states)
+            if open_rows:
+                unfinished.append((open_rows / len(states), name, open_rows, len(states)))
+    if unfinished:
+        share, name, n, total = max(unfinished)
+        doubt(
+            name,
+            0.15 + 0.3 * share,
+            say(
+                "{title}: {n:,} of {total:,} windows had not ended when the log did; they are marked, and no finding rests on them",
+                "{title}：{total:,} 个窗口中有 {n:,} 个在日志结束时尚未结束；已标出，结论不以其为依据",
+                title=catalog.entry(name).title, n=n, total=total,
+            ),
+        )  # fmt: skip
+    counted = [cell for result in results.values() for cell in result.cells if cell.n is not None]
+    small = [cell for cell in counted if cell.is_small]
+    if small:
+        doubt(
+            "cells",
+            0.1 + 0.4 * len(small) / len(counted),
+            say(
+                "{n:,} of {total:,} figures rest on fewer than 30 cases; they are grey, and no finding rests on them",
+                "{total:,} 个数字中有 {n:,} 个的样本少于 30；以灰色显示，结论不以其为依据",
+                n=len(small), total=len(counted),
+            ),
+        )  # fmt: skip
+    if not t.log.has_clock:
+        doubt(
+            "clock",
+            0.5,
+            say(
+                "The log has no clock: nothing here can say when, how long or how often, only what came after what",
+                "日志没有时间：此处无法说明何时、多久、多频繁，只能说明先后次序",
+            ),
+        )
+    return found
+
+
+def _quality_warnings(quality: Result, cells: Mapping[str, Cell]) -> list[tuple[str, float]]:
+    """The warnings of the quality report in both languages with their weights; one that has no figure stands as it is."""
+    rows = _count(cells, "rows_kept") or 1
+    known: list[tuple[str, Phrase, float]] = []
+
+    def add(cell: str, part: str, english: str, chinese: str, weight: float) -> None:
+        n = _count(cells, cell)
+        if n:
+            # one repeat among a million rows misleads nobody
+            size = weight * min(1.0, 0.2 + n / rows) if 1000 * n >= rows else 0.0
+            known.append((part, say(english, chinese, n=n, share=min(1.0, n / rows)), size))
+
+    add(
+        "ties", "share the time of the act before them",
+        "{share:.0%} of acts have the same time as the act before them: they stand in order of arrival, and paths depend on it",
+        "{share:.0%} 的行为与上一行为时间相同：其先后取自到达次序，路径与转移受其影响", 0.8,
+    )  # fmt: skip
+    add("duplicates", "dropped", "{n:,} repeated rows were dropped", "已去除 {n:,} 行重复记录", 0.5)
+    add(
+        "out_of_order", "arrived after a later act",
+        "{n:,} acts arrived after a later act of their user and were put in order of time", "{n:,} 次行为晚到，已按时间重新排序", 0.5,
+    )  # fmt: skip
+    add(
+        "implausible_times", "lie before 1990", "{n:,} acts lie before 1990 or in the future", "{n:,} 次行为的时间早于 1990 年或在未来", 0.8
+    )
+    add("bad_values", "are no numbers", "{n:,} values are no numbers and count as missing", "{n:,} 个值不是数字，按缺失处理", 0.4)
+    said = []
+    for warning in quality.meta.get("warnings", []):
+        if "look like bots" in warning:
+            continue
+        match = next(((phrase, weight) for part, phrase, weight in known if part in warning), None)
+        said.append(match or (warning, 0.3))
+    return [(warning, weight) for warning, weight in said if weight > 0]
+
+
+def _count(cells: Mapping[str, Cell], id: str) -> int:
+    value = cells[id].value if id in cells else None
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _questions(t: Trail, top: Sequence[Statement], bot_share: float) -> list[Statement]:
+    """What to look at next where the analyses ask too little themselves."""
+    asked = []
+
+    def ask(text: str) -> None:
+        asked.append(Statement("report", Finding("question", text)))
+
+    if bot_share > 0.01:
+        ask(
+            say(
+                "Do the findings stand without suspected bots? `footpath analyze STORE --bots drop --report without-bots.html`",
+                "去掉疑似机器人后，结论是否仍成立？`footpath analyze STORE --bots drop --report without-bots.html`",
+            )
+        )
+    if top:
+        ask(
+            say(
+                "Which users and rows are behind the first finding? `footpath analyze STORE --only {name} --tables tables`",
+                "第一条发现背后是哪些用户和记录？`footpath analyze STORE --only {name} --tables tables`",
+                name=top[0].analysis,
+            )
+        )
+    n = t.counts
+    if n.first is not None and n.last is not None and (n.last - n.first).days >= 4:
+        ask(
+            say(
+                "Is it still so in the second half of the time? `footpath analyze STORE --since {middle:%Y-%m-%d} --report later.html`",
+                "在后半段时间里是否仍然如此？`footpath analyze STORE --since {middle:%Y-%m-%d} --report later.html`",
+                middle=n.first + (n.last - n.first) / 2,
+            )
+        )
+    if n.items:
+        ask(
+            say(
+                "How well can the next item be foretold? `footpath evaluate STORE`",
+                "下一个物品能预测得多准？`footpath evaluate STORE`",
+            )
+        )
+    ask(
+        say(
+            "Can the log be trusted? `footpath quality STORE`",
+            "这份日志是否可信？`footpath quality STORE`",
+        )
+    )
+    return asked
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None

@@ -1,0 +1,69 @@
+"""What the columns of tables are called on a page, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from footpath.result import Phrase
+
+_WORDS: Final = {
+    "acts": "行为数", "active": "活跃", "active_days": "活跃天数", "age": "第几期", "amount": "金额", "analysis": "分析",
+    "at_risk": "仍在观察", "average": "平均", "base_rate": "基准率", "bin": "分箱", "bounce": "跳出", "bounce_rate": "跳出率",
+    "bounces": "跳出数", "brand": "品牌", "category": "类别", "cell": "指标", "change": "变化", "clicks": "点击数",
+    "click_rate": "点击率", "ctr": "点击率", "cvr": "转化率", "cluster": "分群", "cohort": "同期群", "complete": "窗口完整",
+    "column": "列", "conversion": "转化", "converted": "已转化", "conversion_rate": "转化率", "conversions": "转化数", "count": "次数",
+    "cumulative_share": "累计占比", "date": "日期", "day": "日", "days": "天数", "difference": "差值", "distance": "距离",
+    "dormant": "沉睡", "drop": "流失", "dropped": "流失", "duration": "时长", "end": "结束", "event": "事件", "event_type": "行为类型",
+    "expected": "期望值", "feature": "特征", "first": "首次", "flagged": "已标记", "frequency": "频次", "from": "起点",
+    "from_first": "占首步比例", "from_label": "起点", "from_previous": "占上一步比例", "gini": "基尼系数", "group": "组",
+    "high": "上限", "hour": "小时", "id": "标识", "impressions": "展示数", "item": "物品", "item_id": "物品编号", "items": "物品数",
+    "label": "步骤", "last": "最近", "length": "长度", "lift": "提升度", "low": "下限", "mean": "均值", "measure": "指标",
+    "median": "中位数", "median_seconds": "时长中位数", "metric": "指标", "monetary": "金额", "month": "月", "n": "样本数",
+    "n_acts": "行为数", "n_events": "行为数", "n_first": "首步人数", "n_items": "物品数", "n_open": "窗口未结束",
+    "n_previous": "上一步人数", "n_sessions": "会话数", "n_users": "用户数", "name": "名称", "new": "新增", "next": "下一步",
+    "next_step": "下一步", "observed": "观测值", "odds_ratio": "优势比", "order": "阶数", "order_value": "金额", "others": "其他人",
+    "p_value": "p 值", "path": "路径", "pattern": "模式", "percentile": "百分位", "period": "时期", "policy": "策略",
+    "position": "位置", "predicted": "预测值", "previous": "上一步", "price": "价格", "probability": "概率", "q_value": "q 值",
+    "rank": "排名", "rate": "比率", "ratio": "比值", "reason": "原因", "recency": "最近一次", "recency_days": "距最近一次天数",
+    "repeat": "重复", "repeat_share": "重复占比", "resurrected": "回流", "resurrecting": "回流", "retained": "留存",
+    "retention": "留存率", "returning": "持续", "score": "得分", "seconds": "时长", "segment": "分组", "session": "会话",
+    "session_id": "会话编号", "sessions": "会话数", "share": "占比", "size": "规模", "slot": "位置", "source": "起点", "start": "开始",
+    "state": "状态", "status": "状态", "step": "步骤", "step_number": "第几步", "stickiness": "粘性", "support": "支持度",
+    "survival": "未发生比例", "target": "终点", "time": "时间", "timestamp": "时间", "title": "标题", "to": "终点", "total": "合计",
+    "transition": "转移", "type": "类型", "unit": "单位", "user": "用户", "user_id": "用户编号", "users": "用户数", "value": "数值",
+    "variant": "版本", "week": "周", "weekday": "星期", "window": "窗口", "year": "年", "z": "z 值",
+}  # fmt: skip
+_ENGLISH: Final = {
+    "n": "n",
+    "p_value": "p",
+    "q_value": "q",
+    "n_users": "users",
+    "n_sessions": "sessions",
+    "n_acts": "acts",
+    "ctr": "CTR",
+    "cvr": "CVR",
+}
+_ENDINGS: Final = {
+    "_low": "下限", "_high": "上限", "_share": "占比", "_rate": "率", "_seconds": "时长", "_days": "天数", "_users": "用户数",
+    "_rest": "（其余）", "_id": "编号", "_p_value": " p 值", "_q_value": " q 值",
+}  # fmt: skip
+
+
+def label(name: str) -> Phrase:
+    """How a column is headed; a name that the glossary lacks stands as it is, without underscores."""
+    english = _ENGLISH.get(name, name.replace("_", " "))
+    if name in _WORDS:
+        return Phrase(english, _WORDS[name])
+    for ending, chinese in _ENDINGS.items():
+        stem = name.removesuffix(ending)
+        if stem != name and stem in _WORDS:
+            return Phrase(english, _WORDS[stem] + chinese)
+    if name.startswith("n_") and name[2:] in _WORDS:
+        return Phrase(english, _WORDS[name[2:]] + "数")
+    return Phrase(english, english)
+
+
+def labels(names: Iterable[str], lang: Literal["en", "zh"]) -> dict[str, str]:
+    """The headings of some columns in one language."""
+    return {name: label(name).zh if lang == "zh" else str(label(name)) for name in names}

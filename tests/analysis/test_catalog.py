@@ -1,0 +1,42 @@
+"""The catalog: every analysis is in it, and its options take what a command line gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import footpath.analysis
+from footpath.analysis import catalog
+from footpath.errors import ConfigError
+
+NOT_ANALYSES = {"__init__", "trail", "charts", "catalog", "coded_acts", "report", "report_page", "words"}
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "analysis" / "report.md"
+
+
+def test_every_analysis_file_is_in_the_catalog() -> None:
+    files = {path.stem for path in Path(footpath.analysis.__file__).parent.glob("*.py")} - NOT_ANALYSES
+    assert files == {analysis.home.partition(".")[0] for analysis in catalog.ANALYSES}
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_analysis_takes_keyword_options_and_is_documented(name: str) -> None:
+    analysis = catalog.entry(name)
+    assert analysis.function.__name__ == name
+    assert analysis.function.__doc__
+    assert f"| `{name}` | {analysis.about} |" in DOCS.read_text(encoding="utf-8")
+    assert all(text.zh and text.zh != text for text in (analysis.title, analysis.about, analysis.group))
+
+
+def test_an_unknown_name_is_told_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no analysis 'funel'; there are: .*did you mean 'funnel'"):
+        catalog.entry("funel")
+
+
+def test_texts_become_what_an_option_takes() -> None:
+    funnel = catalog.entry("funnel")
+    assert catalog.option(funnel, "steps", "view, cart,purchase") == ["view", "cart", "purchase"]
+    assert catalog.option(funnel, "steps", ["view", "cart"]) == ["view", "cart"]
+    assert catalog.option(funnel, "order", "strict") == "strict"
+    with pytest.raises(ConfigError, match=r"funnel has no option 'stepps'; it has: .*did you mean 'steps'"):
+        catalog.option(funnel, "stepps", "a")

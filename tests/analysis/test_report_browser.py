@@ -1,0 +1,141 @@
+"""The report in a browser with the network off: every chart drawn, no error, nothing wider than the window."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.analysis.reports_by_hand import CHARTS, catalog_by_hand, report
+
+from footpath.page.document import document, frame
+
+CHROMIUM = Path("/usr/bin/chromium")
+DRAWN = """() => [...document.querySelectorAll('.chart')].map(chart => {
+    const shapes = [...chart.querySelectorAll('svg path, svg polyline, svg circle, svg text')].filter(shape => {
+        const box = shape.getBBox();
+        return box.width + box.height > 0;
+    });
+    const box = chart.getBoundingClientRect();
+    return {id: chart.id, shapes: shapes.length, width: box.width, height: box.height, bad: chart.innerHTML.includes('NaN')};
+})"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        assert os.environ.get("CI") != "true", "CI needs the Debian package chromium: apt-get install chromium"
+        pytest.skip("the browser tests need the Debian package chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with catalog_by_hand():
+        return report().html(tmp_path_factory.mktemp("report") / f"{request.param}.html", lang=request.param)
+
+
+def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1400) -> tuple[Any, list[str], list[str]]:
+    """The page, what its console complained of, and every address that it asked for."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-drawn=yes]", state="attached")
+    return page, complaints, asked
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_chart_is_drawn_offline_without_a_complaint(browser: Any, page_file: Path, scheme: str, width: int) -> None:
+    page, complaints, asked = opened(browser, page_file, scheme=scheme, width=width)
+    charts = page.evaluate(DRAWN)
+    assert {chart["id"] for chart in charts} == {f"chart-{name}" for name, chart in CHARTS.items() if chart is not None}
+    assert [chart for chart in charts if chart["shapes"] < 4 or chart["height"] < 100 or chart["bad"]] == []
+    assert complaints == []
+    assert asked == [page_file.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.broken") is None
+    page.context.close()
+
+
+def test_the_switch_turns_light_into_dark_and_draws_again(browser: Any, page_file: Path) -> None:
+    page, complaints, _ = opened(browser, page_file)
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor"), page.inner_html("#chart-bars")
+    page.click("#theme")
+    after = page.evaluate("getComputedStyle(document.body).backgroundColor"), page.inner_html("#chart-bars")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert complaints == []
+    page.context.close()
+
+
+def test_what_hovers_over_a_chart_is_text(browser: Any, page_file: Path) -> None:
+    page, complaints, _ = opened(browser, page_file)
+    for name in ("bars", "dots", "net", "flow", "signed", "interval", "lines"):
+        page.locator(f"#chart-{name}").scroll_into_view_if_needed()
+        box = page.locator(f"#chart-{name}").bounding_box()
+        for across in (0.3, 0.5, 0.7):
+            for down in (0.2, 0.4, 0.6, 0.8):
+                page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+    assert page.evaluate("document.querySelectorAll('.chart img, .chart script').length") == 0
+    assert page.evaluate("window.broken") is None
+    assert complaints == []
+    page.context.close()
+
+
+def test_paper_is_white_and_shows_what_was_folded(browser: Any, page_file: Path) -> None:
+    page, complaints, _ = opened(browser, page_file, scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.pdf()[:4] == b"%PDF"
+    assert complaints == []
+    page.context.close()
+
+
+def test_every_chart_has_a_name_a_caption_and_a_table(browser: Any, page_file: Path) -> None:
+    page, _, _ = opened(browser, page_file)
+    told = page.evaluate(
+        """() => [...document.querySelectorAll('article:has(.chart)')].map(article => ({
+            label: article.querySelector('.chart').getAttribute('aria-label').length,
+            caption: article.querySelector('figcaption').textContent.length,
+            heads: article.querySelectorAll('table th[scope=col]').length,
+        }))"""
+    )
+    assert all(one["label"] > 20 and one["caption"] > 10 and one["heads"] > 0 for one in told)
+    page.context.close()
+
+
+def test_a_frame_for_a_notebook_draws_its_chart(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "cell.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><body>{frame(CHARTS['bars'])}</body>", encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    inside = page.frame_locator("iframe")
+    inside.locator("#chart svg path").first.wait_for(state="attached")
+    assert inside.locator("#chart svg path").count() > 4
+    context.close()
+
+
+def test_a_page_without_charts_opens(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "empty.html"
+    path.write_text(document("nothing", "<p>nothing</p>", {}), encoding="utf-8")
+    page, complaints, _ = opened(browser, path)
+    assert complaints == []
+    page.context.close()
