@@ -15,12 +15,14 @@ from footpath.statistics import (
     Interval,
     auc,
     auc_by_group,
+    auc_interval,
     benjamini_hochberg,
     bootstrap_means,
     calibration,
     gini,
     holm,
     paired_difference,
+    ratio_interval,
     wilson,
 )
 
@@ -300,3 +302,33 @@ def test_calibration_refuses_what_is_no_probability() -> None:
 
 def test_an_interval_prints_plain_types() -> None:
     assert Interval(0.5, 0.25, 0.75, 8).to_dict() == {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8}
+
+
+def test_the_interval_of_a_ratio_is_that_of_drawing_whole_users() -> None:
+    rng = np.random.default_rng(2)
+    shown = rng.integers(1, 40, 2_000).astype(np.float64)
+    clicked = rng.binomial(shown.astype(np.int64), rng.beta(2, 18, 2_000)).astype(np.float64)
+    found = ratio_interval(clicked, shown)
+    drawn = bootstrap_means((clicked / shown)[:, None], weights=shown[:, None], resamples=4_000)[0]
+    assert found.value == pytest.approx(clicked.sum() / shown.sum(), abs=1e-12)
+    assert found.high - found.low == pytest.approx(drawn.high - drawn.low, rel=0.06)
+    assert np.isnan(ratio_interval([1.0], [2.0]).low)
+    assert np.isnan(ratio_interval([0.0, 0.0], [0.0, 0.0]).value)
+
+
+def test_the_interval_of_an_auc_worked_by_hand() -> None:
+    # positives 3, 2 and negatives 1, 2: shares of pairs won are 1 and 3/4 of the positives, 1 and 3/4 of the negatives
+    found = auc_interval([1, 1, 0, 0], [3.0, 2.0, 1.0, 2.0])
+    assert found.value == pytest.approx(7 / 8)
+    half = 1.959964 * np.sqrt(2 * (2 * (1 / 8) ** 2) / 2)
+    assert found.low == pytest.approx(7 / 8 - half)
+    assert found.high == 1.0
+    assert np.isnan(auc_interval([1, 0, 0], [3.0, 2.0, 1.0]).low)
+
+
+def test_the_interval_of_an_auc_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    truth = stats.norm.cdf(1 / np.sqrt(2))
+    labels = np.repeat([1, 0], [60, 140])
+    found = [auc_interval(labels, rng.normal(labels, 1.0)) for _ in range(400)]
+    assert np.mean([one.low <= truth <= one.high for one in found]) == pytest.approx(0.95, abs=0.03)

@@ -204,6 +204,50 @@ def auc_by_group(
     return _ratio(wins, pairs), sizes
 
 
+def ratio_interval(numerators: ArrayLike, denominators: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """The ratio of two sums over users (or other independent units) with its interval by the delta method; n is the number of units.
+
+    The interval is NaN with fewer than two units, the value too where the denominators sum to 0.
+    Deng, Knoblich and Lu, KDD 2018 (arXiv:1803.06336).
+    """
+    k, n = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
+    _check_lengths("numerators and denominators", len(k), len(n))
+    value, error = ratio_errors(len(k), k.sum(), n.sum(), k @ k, n @ n, k @ n)
+    half = float(ndtri((1 + confidence) / 2)) * float(error)
+    return Interval(float(value), float(value) - half, float(value) + half, len(k))
+
+
+def ratio_errors(
+    units: ArrayLike, k: ArrayLike, n: ArrayLike, kk: ArrayLike, nn: ArrayLike, kn: ArrayLike
+) -> tuple[Float64[np.ndarray, "*shape"], Float64[np.ndarray, "*shape"]]:
+    """Sum(k) / sum(n) over independent units and its standard error by the delta method, elementwise, from sums and sums of products.
+
+    NaN with fewer than two units or where n sums to 0.
+    """
+    m, k, n, kk, nn, kn = (np.asarray(a, np.float64) for a in (units, k, n, kk, nn, kn))
+    value = _ratio(k, n)
+    # sum over units of (k_u - r n_u)^2; rounding must not take it below 0
+    squares = np.maximum(0.0, kk - 2 * value * kn + value**2 * nn)
+    error = np.where(m > 1, np.sqrt(_ratio(squares * m, m - 1)) * _ratio(np.ones_like(n), n), np.nan)
+    return value[()], error[()]
+
+
+def auc_interval(labels: ArrayLike, scores: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """The AUC with DeLong's interval, within [0, 1]; NaN with fewer than two rows of a class.
+
+    DeLong, DeLong and Clarke-Pearson, Biometrics 1988, by mid-ranks as in Sun and Xu, IEEE SPL 2014.
+    """
+    positive, scores = check_labels(labels), np.asarray(scores, np.float64)
+    value, m, n = auc(positive, scores), int(positive.sum()), int((~positive).sum())
+    if m < 2 or n < 2:
+        return Interval(value, n=len(positive))
+    ranks = _mid_ranks(scores)
+    of_positive = (ranks[positive] - _mid_ranks(scores[positive])) / n
+    of_negative = 1 - (ranks[~positive] - _mid_ranks(scores[~positive])) / m
+    half = float(ndtri((1 + confidence) / 2)) * float(np.sqrt(of_positive.var(ddof=1) / m + of_negative.var(ddof=1) / n))
+    return Interval(value, max(0.0, value - half), min(1.0, value + half), len(positive))
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """Predicted probability beside observed share, for each bin that is not empty, smallest predictions first."""
@@ -283,6 +327,13 @@ def _resampled(n: int, resamples: int, seed: int) -> Iterator[Float64[np.ndarray
         drawn = min(rows, resamples - start)
         cells = rng.integers(0, max(1, n), (drawn, n)) + n * np.arange(drawn)[:, None]
         yield np.bincount(cells.ravel(), minlength=drawn * n).reshape(drawn, n).astype(np.float64)
+
+
+def _mid_ranks(values: Float64[np.ndarray, " E"]) -> Float64[np.ndarray, " E"]:
+    """Places from 1, equal values sharing the mean of theirs; `scipy.stats` has this too, and takes two seconds to load."""
+    _, place, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(sizes)
+    return ((ends - sizes + 1 + ends) / 2)[place]
 
 
 def _ratio(sums: Float64[np.ndarray, "*shape"], masses: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
