@@ -202,7 +202,7 @@ def _orders(counts: _Triples, n_users: int, confidence: float) -> pa.Table:
     for k in range(3):
         g = degrees = p = gain = low = high = None
         if k:
-            g, degrees = max(0.0, 2 * (likelihoods[k] - likelihoods[k - 1])), parameters[k] - parameters[k - 1]
+            g, degrees = max(0.0, 2 * (likelihoods[k] - likelihoods[k - 1])), max(0, parameters[k] - parameters[k - 1])
             p = float(chi2.sf(g, degrees)) if degrees > 0 else None
             if losses is not None:
                 gain, low, high = _gain(losses[0], losses[k] - losses[k + 1], confidence)
@@ -306,11 +306,9 @@ def _findings(orders: list[dict[str, Any]], contexts: pa.Table) -> tuple[tuple[F
     told = [
         row
         for row in contexts.to_pylist()
-        if row["q_value"] is not None
-        and row["q_value"] < 0.05
-        and row["otherwise"]
+        if row["q_value"] is not None and row["q_value"] < 0.05 and row["probability"] > row["otherwise"]
         and OTHER not in (row["before"], row["last"], row["next"])
-    ]
+    ]  # fmt: skip
     if not told:
         return (), []
     row = told[0]
