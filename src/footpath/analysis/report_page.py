@@ -159,7 +159,8 @@ def _figure(analysis: catalog.Analysis, result: Result, report: Report, charts: 
         shown = "".join(f'<li class="{s.finding.kind}">{prose(_with_source(in_language(s.finding.text, lang), report))}</li>' for s in held)
         parts.append(f'<ul class="said">{shown}</ul>')
     if result.is_empty:
-        parts.append(f'<p class="warning"><strong>{escape(said["nothing"])}</strong></p>')
+        why = " ".join(prose(warning) for warning in meta.get("warnings", []))
+        parts.append(f'<p class="warning"><strong>{escape(said["nothing"])}.</strong> {why}</p>')
     elif result.chart is not None:
         chart = in_language(result.chart, lang)
         charts[f"chart-{analysis.name}"] = chart
@@ -168,9 +169,10 @@ def _figure(analysis: catalog.Analysis, result: Result, report: Report, charts: 
             f'<figure><div class="chart" id="chart-{analysis.name}" role="img" aria-label="{escape(alternative)}"></div>'
             f"<figcaption>{prose(meta.get('definition', ''))}</figcaption></figure>"
         )
-    else:
-        parts.append(f"<figcaption>{prose(meta.get('definition', ''))}</figcaption>".replace("figcaption", "p"))
-    parts += [f'<p class="warning">{prose(warning)}</p>' for warning in meta.get("warnings", [])]
+    if result.is_empty or result.chart is None:
+        parts.append(f'<p class="about">{prose(meta.get("definition", ""))}</p>')
+    if not result.is_empty:
+        parts += [f'<p class="warning">{prose(warning)}</p>' for warning in meta.get("warnings", [])]
     inside = f'<p id="chart-{analysis.name}-words">{escape(alternative)}</p>' if alternative else ""
     if result.table.num_rows:
         inside += _table(result.table, ROWS, title, lang)

@@ -152,9 +152,10 @@
       [...new Set(Object.values(labels))].forEach((l, i) => (tones[l] = t.series[i % t.series.length]));
       const nodes = first.data.map((n) => Object.assign({}, n, { label: undefined, itemStyle: { color: tones[labels[n.name]], borderWidth: 0 } }));
       made.series = [{
-        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 10, nodeWidth: 12, nodeGap: 9,
+        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 10, nodeWidth: 12, nodeGap: 9, nodeAlign: "left",
         draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
         label: { color: t.ink, fontSize: 12, width: narrow ? 64 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
+        labelLayout: { hideOverlap: true },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
         ? name(labels[p.data.source]) + " → " + name(labels[p.data.target]) + "<br><b>" + esc(show(p.data.value, "count")) + "</b>"
@@ -166,16 +167,18 @@
       const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
       const nodes = first.data.map((n, i) => Object.assign({}, n, { symbolSize: 10 + 30 * Math.sqrt((n.value || 0) / top), itemStyle: { color: t.series[i % t.series.length] } }));
       const links = first.links.map((l) => Object.assign({}, l, {
-        lineStyle: { width: 0.8 + 7 * (l.value || 0) / widest, opacity: 0.25 + 0.5 * (l.value || 0) / widest, curveness: 0.22, color: "source" },
+        lineStyle: { width: 0.8 + 7 * (l.value || 0) / widest, opacity: 0.25 + 0.5 * (l.value || 0) / widest, curveness: 0.22 },
       }));
+      const again = {};
+      first.links.forEach((l) => { if (l.source === l.target) again[l.source] = l.text || show(l.value, "number"); });
       made.series = [{
-        type: "graph", layout: "circular", circular: { rotateLabel: false }, data: nodes, links: links, roam: false, left: "20%", right: "20%", top: 40, bottom: 40,
+        type: "graph", layout: "circular", circular: { rotateLabel: false }, data: nodes, links: links, roam: false, lineStyle: { color: "source" }, left: "20%", right: "20%", top: 40, bottom: 40,
         edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8, emphasis: { focus: "adjacency" },
         label: { show: true, position: "right", color: t.ink, fontSize: 12, formatter: (p) => String(p.data.label_text || p.name) },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
         ? name(p.data.source) + " → " + name(p.data.target) + "<br>" + (p.data.text ? esc(p.data.text) : "<b>" + esc(show(p.data.value, "number")) + "</b>")
-        : name(p.name) + "<br><b>" + esc(show(p.value, "number")) + "</b>";
+        : name(p.name) + "<br><b>" + esc(show(p.value, "number")) + "</b>" + (again[p.name] ? "<br>" + (zh ? "再次：" : "again: ") + esc(again[p.name]) : "");
       return made;
     }
 
