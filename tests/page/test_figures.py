@@ -38,6 +38,8 @@ def test_figures_read_as_people_write_them(value: object, kind: Kind, english: s
 def test_the_bounds_of_a_share_are_shares_and_those_of_a_mean_are_not() -> None:
     assert kinds({"share": [0.2], "low": [0.1], "high": [0.3]})["low"] == "share"
     assert kinds({"mean": [0.2], "low": [0.1], "high": [0.3]})["low"] == "number"
+    mixed = kinds({"share": [0.2], "low": [0.1], "lift": [0.9], "lift_low": [0.8], "high": [0.95]})
+    assert [mixed[name] for name in ("low", "lift_low", "high")] == ["share", "number", "number"]
 
 
 def test_rows_with_fewer_than_30_behind_them_are_grey_and_a_cut_table_says_its_total() -> None:

@@ -13,7 +13,23 @@ Kind = Literal["text", "count", "share", "seconds", "number", "p", "time", "date
 
 SMALL: Final = 30
 """Figures with fewer behind them are greyed."""
-_SHARES: Final = ("share", "rate", "probability", "sparsity", "coverage", "support", "confidence", "survival", "odds_of")
+_SHARES: Final = (
+    "share",
+    "rate",
+    "probability",
+    "sparsity",
+    "coverage",
+    "support",
+    "confidence",
+    "survival",
+    "covered",
+    "from_first",
+    "from_previous",
+    "otherwise",
+    "retained",
+    "observed",
+    "predicted",
+)
 _P_VALUES: Final = ("p_value", "q_value", "p", "q")
 _BOUNDS: Final = ("low", "high")
 _DENOMINATORS: Final = ("n", "n_users", "at_risk", "n_sessions", "n_acts", "n_cases")
@@ -57,11 +73,17 @@ def kinds(table: Mapping[str, Sequence[Any]]) -> dict[str, Kind]:
     for name, values in table.items():
         known = [value for value in values if value is not None]
         found[name] = _kind(name, known)
-    if "share" in found.values():  # the bounds of a share are shares
-        for name in (name for name in found if name in _BOUNDS or name.endswith(("_low", "_high"))):
-            numbers = [value for value in table[name] if isinstance(value, int | float)]
-            if all(-1 <= value <= 1 for value in numbers):
+    base = ""
+    for name, values in table.items():  # bounds and differences are of the kind of what they stand beside
+        if name in _BOUNDS or name.endswith(("_low", "_high")):
+            stem = name.removesuffix("_low").removesuffix("_high")
+            beside = stem if stem != name and stem in found else base
+            if found.get(beside) == "share" and _within_one(values):
                 found[name] = "share"
+        elif found[name] in ("share", "number", "seconds"):
+            base = name
+    if "share" in found.values():
+        found |= {name: "share" for name in ("difference", "change", "gap") if found.get(name) == "number" and _within_one(table[name])}
     return found
 
 
@@ -118,6 +140,10 @@ def html_table(
         f"<caption>{escape(caption + said + grey)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _within_one(values: Sequence[Any]) -> bool:
+    return all(-1 <= value <= 1 for value in values if isinstance(value, int | float))
 
 
 def _kind(name: str, known: Sequence[Any]) -> Kind:
