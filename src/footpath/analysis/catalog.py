@@ -86,6 +86,30 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Sequences that mark one group of trails against the others.", "把一组用户的轨迹与其他人区分开来的行为序列。"),
         "patterns.patterns",
     ),
+    Analysis(
+        "interest_drift",
+        TASTES,
+        Phrase("Interest drift", "兴趣漂移"),
+        Phrase(
+            "Whether people turn to other categories over time, against what chance would do.",
+            "用户的兴趣类别是否随时间改变，并与随机波动相比较。",
+        ),
+        "drift.interest_drift",
+    ),
+    Analysis(
+        "exploration",
+        TASTES,
+        Phrase("New or again", "探索与重复"),
+        Phrase("How much of what people do is with items that are new to them.", "用户的行为有多少是针对自己未接触过的物品。"),
+        "exploration.exploration",
+    ),
+    Analysis(
+        "segments",
+        PEOPLE,
+        Phrase("Segments", "用户分群"),
+        Phrase("Groups of users whose sequences are alike, and what marks each.", "行为序列相似的用户群，以及各群的特征。"),
+        "segments.segments",
+    ),
 )
 
 

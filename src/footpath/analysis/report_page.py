@@ -169,7 +169,7 @@ def _figure(analysis: catalog.Analysis, result: Result, report: Report, charts: 
             f'<figure><div class="chart" id="chart-{analysis.name}" role="img" aria-label="{escape(alternative)}"></div>'
             f"<figcaption>{prose(meta.get('definition', ''))}</figcaption></figure>"
         )
-    if result.is_empty or result.chart is None:
+    elif meta.get("definition"):
         parts.append(f'<p class="about">{prose(meta.get("definition", ""))}</p>')
     if not result.is_empty:
         parts += [f'<p class="warning">{prose(warning)}</p>' for warning in meta.get("warnings", [])]

@@ -7,12 +7,12 @@
 
   const light = {
     ink: "#24292b", soft: "#5d676a", line: "#dcdcd5", paper: "#ffffff", faint: "#eef0ec",
-    series: ["#2b6e62", "#c2732a", "#4a69a5", "#a3445a", "#74782f", "#6a5794", "#2f8a9b", "#8b6743"],
+    series: ["#2b6e62", "#c2732a", "#4a69a5", "#a3445a", "#74782f", "#6a5794", "#2f8a9b", "#8b6743"], rest: "#a7ada9",
     ramp: ["#f3f5f0", "#b9d5c9", "#66a391", "#2b6e62", "#123f39"], diverging: ["#a3445a", "#e3b9bf", "#f5f4f0", "#a9cdc2", "#1f5f54"],
   };
   const dark = {
     ink: "#e7e5df", soft: "#a3aaa9", line: "#3a4042", paper: "#1d2122", faint: "#262b2c",
-    series: ["#6fbfae", "#e6a362", "#8fabe6", "#e08ba0", "#bcc06b", "#b3a0de", "#70c5d6", "#cfaa82"],
+    series: ["#6fbfae", "#e6a362", "#8fabe6", "#e08ba0", "#bcc06b", "#b3a0de", "#70c5d6", "#cfaa82"], rest: "#6d7574",
     ramp: ["#252b2b", "#2d4f49", "#3f8073", "#6fbfae", "#c8efe4"], diverging: ["#e08ba0", "#7a4a55", "#2a2f30", "#3b6f65", "#6fbfae"],
   };
 
@@ -33,6 +33,7 @@
     if (value === null || value === undefined || value === "-" || (typeof value === "number" && !isFinite(value))) return "–";
     if (typeof value !== "number") return String(value);
     if (format === "share") {
+      if (short && value !== 0 && Math.abs(value) < 0.001) return value > 0 ? "<0.1%" : "–0.1%";
       const cent = 100 * value;
       return group(cent, Math.abs(cent) >= 10 && short ? 0 : Math.abs(cent) >= 0.1 || cent === 0 ? 1 : 3) + (short ? "%" : " %");
     }
@@ -103,6 +104,24 @@
     };
   }
 
+  const rest = /^[(（]/; /* what stands for many, such as (other) and (ended), is grey */
+  function tone(t, label, place) {
+    return rest.test(label) ? t.rest : t.series[place % t.series.length];
+  }
+  function tallest(flow) { /* nodes in the fullest column of a Sankey */
+    const depth = {};
+    flow.data.forEach((n) => (depth[n.name] = 0));
+    for (let round = 0, moved = true; moved && round < 60; round++) {
+      moved = false;
+      flow.links.forEach((l) => {
+        if (depth[l.target] < depth[l.source] + 1) { depth[l.target] = depth[l.source] + 1; moved = true; }
+      });
+    }
+    const columns = {};
+    Object.values(depth).forEach((d) => (columns[d] = (columns[d] || 0) + 1));
+    return Math.max(1, ...Object.values(columns));
+  }
+
   function axis(given, t, side, narrow) {
     const vertical = side === "y";
     const made = Object.assign({}, given);
@@ -149,13 +168,12 @@
     if (kind === "sankey") {
       const labels = {}, tones = {};
       first.data.forEach((n) => (labels[n.name] = n.label === undefined ? n.name : n.label));
-      [...new Set(Object.values(labels))].forEach((l, i) => (tones[l] = t.series[i % t.series.length]));
+      [...new Set(Object.values(labels))].forEach((l, i) => (tones[l] = tone(t, l, i)));
       const nodes = first.data.map((n) => Object.assign({}, n, { label: undefined, itemStyle: { color: tones[labels[n.name]], borderWidth: 0 } }));
       made.series = [{
-        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 10, nodeWidth: 12, nodeGap: 9, nodeAlign: "left",
+        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 10, nodeWidth: 12, nodeGap: 13, nodeAlign: "left",
         draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
         label: { color: t.ink, fontSize: 12, width: narrow ? 64 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
-        labelLayout: { hideOverlap: true },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
         ? name(labels[p.data.source]) + " → " + name(labels[p.data.target]) + "<br><b>" + esc(show(p.data.value, "count")) + "</b>"
@@ -165,7 +183,7 @@
     if (kind === "graph") {
       const top = Math.max(1, ...first.data.map((n) => n.value || 0));
       const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
-      const nodes = first.data.map((n, i) => Object.assign({}, n, { symbolSize: 10 + 30 * Math.sqrt((n.value || 0) / top), itemStyle: { color: t.series[i % t.series.length] } }));
+      const nodes = first.data.map((n, i) => Object.assign({}, n, { symbolSize: 10 + 30 * Math.sqrt((n.value || 0) / top), itemStyle: { color: tone(t, n.name, i) } }));
       const links = first.links.map((l) => Object.assign({}, l, {
         lineStyle: { width: 0.8 + 7 * (l.value || 0) / widest, opacity: 0.25 + 0.5 * (l.value || 0) / widest, curveness: 0.22 },
       }));
@@ -260,7 +278,7 @@
     const series = spec.series || [], first = series[0] || {};
     const kind = first.renderItem || first.type;
     const rows = spec.yAxis && spec.yAxis.type === "category" ? (spec.yAxis.data || []).length : 0;
-    if (kind === "sankey") return Math.max(320, Math.min(640, 40 + 24 * Math.max(8, (first.data || []).length / 2)));
+    if (kind === "sankey") return Math.max(280, Math.min(680, 60 + 34 * tallest(first)));
     if (kind === "graph") return width < 520 ? 360 : 460;
     if (rows) return Math.max(170, Math.min(1100, 90 + rows * (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(4, series.length) : 26)));
     return width < 520 ? 260 : 320;
