@@ -135,6 +135,15 @@ class Trail:
             found |= {row["item_id"]: row["title"] for row in rows.select("item_id", "title").to_pyarrow().to_pylist()}
         return found
 
+    def shown(self, labels: Sequence[str]) -> dict[str, str]:
+        """How labels read: items by their titles, all else as it is."""
+        return self.titles(labels) if self.by == ("item_id",) else {label: label for label in labels}
+
+    def spoken(self, label: str) -> str:
+        """How a label reads in a sentence: an item without a title is called an item."""
+        name = self.shown([label])[label]
+        return say("item {id}", "商品 {id}", id=label) if self.by == ("item_id",) and name == label else name
+
     def categories(self) -> ir.Table:
         """`item_id` and `category` (the main one) of every item that has one. Raises NotInLogError where no item has."""
         found = main_categories(self.log)
