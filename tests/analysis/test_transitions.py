@@ -94,17 +94,20 @@ def test_a_pair_that_goes_together_and_a_habit_of_repeating_are_found() -> None:
         labels: list[str] = []
         while len(labels) < 12:
             label = str(rng.choice(list("abcd")))
-            labels += ["a", "b"] if label == "a" and rng.random() < 0.7 else ["c", "c"] if label == "c" and rng.random() < 0.8 else [label]
+            labels += ["a", "b"] if label == "a" and rng.random() < 0.7 else ["c"] * 4 if label == "c" and rng.random() < 0.8 else [label]
         sequences.append(labels)
     result = transitions(log_of(sequences), by="what")
     pair, repeat = result.findings
     assert pair.text.startswith("After a, b follows ")
-    assert repeat.text.startswith("After c, another c follows ")
+    same = [x == y for labels in sequences for x, y in itertools.pairwise(labels)]
+    assert result.cell("repeated").value == pytest.approx(np.mean(same))
+    assert repeat.text.startswith(f"In {np.mean(same):.0%} [")
+    assert repeat.text.zh.startswith("在 ")
     assert pair.text.zh.startswith("a 之后")
     for finding in result.findings:
         cell = result.cell(finding.cells[0])
         assert cell.low is not None
-        assert cell.low > 1.2
+        assert cell.low > (1.2 if finding is pair else 0.3)
         assert not cell.is_small
     assert result.chart is not None
     links = result.chart["series"][0]["links"]

@@ -192,6 +192,11 @@ def funnel(
         return made.group_by("segment").agg(**{f"step_{k + 1}": made[f"reached_{k}"].sum().cast("int64") for k in range(len(found))})
 
     unchained = _unchained(rows, reached)
+    borne = [
+        *([] if weeks is None else _strange_week(weeks, found)),
+        *_strange_segment(differences, found, max(1, overall[0]["n"])),
+        *_doubts(overall, unchained, found, within, count),
+    ][:3]
     return Result(
         "funnel",
         table,
@@ -205,10 +210,10 @@ def funnel(
             count=count,
             confidence=confidence,
         ),
-        _cells(overall, unchained),
+        (*_cells(overall, unchained, count), *(cell for _, cells in borne for cell in cells)),
         _chart(table, found, segment),
         parts,
-        tuple(_findings(overall, differences, weeks, unchained, found, within, count))[:3],
+        tuple(finding for finding, _ in borne),
         {"funnel": counts(t.lazy), "units": query},
     )
 
@@ -610,13 +615,13 @@ def _against_others(
     return rest, 2 * norm.sf(np.abs(z) / np.sqrt(spread))
 
 
-def _cells(overall: list[dict[str, Any]], unchained: tuple[int, int]) -> tuple[Cell, ...]:
+def _cells(overall: list[dict[str, Any]], unchained: tuple[int, int], count: str) -> tuple[Cell, ...]:
     unit = "share"
     cells = [Cell("step1.n", overall[0]["n"], "units")]
     for row in overall[1:]:
         k = row["step_number"]
         cells += [
-            Cell(f"step{k}.n", row["n"], "units", row["n_first"]),
+            Cell(f"step{k}.n", row["n"], count, row["n_first"]),
             Cell(f"step{k}.from_previous", row["from_previous"], unit, row["n_previous"], row["low"], row["high"]),
             Cell(f"step{k}.from_first", row["from_first"], unit, row["n_first"], row["from_first_low"], row["from_first_high"]),
             Cell(
@@ -692,82 +697,70 @@ def _definition(order: str, within: str, hours: float, count: str, t: Trail) -> 
     )
 
 
-def _findings(
-    overall: list[dict[str, Any]],
-    differences: pa.Table,
-    weeks: pa.Table | None,
-    unchained: tuple[int, int],
-    steps: Steps,
-    within: str,
-    count: str,
-) -> list[Finding]:
-    found: list[Finding] = []
-    begun = max(1, overall[0]["n"])
-    who = _who(count)
-    if weeks is not None and weeks.num_rows:
-        strange = [
-            row
-            for row in weeks.to_pylist()
-            if row["q_value"] is not None
-            and row["q_value"] < 0.01
-            and row["n_previous"] >= SMALL
-            and row["from_previous_rest"]
-            and abs(np.log(max(row["from_previous"], 1e-9) / row["from_previous_rest"])) > np.log(1.25)
-        ]
-        for row in sorted(strange, key=lambda row: row["p_value"])[:1]:
-            total = sum(r["n_previous"] for r in weeks.to_pylist() if r["step_number"] == row["step_number"])
-            found.append(
-                Finding(
-                    "finding",
-                    say(
-                        "In the week of {week:%Y-%m-%d}, {share:.0%} [{low:.0%}, {high:.0%}] of {n:,} sessions "
-                        "went on from {before} to {step}, against {rest:.0%} in the other weeks.",
-                        "{week:%Y-%m-%d} 起的一周内，{n:,} 个会话中有 {share:.0%}（区间 "
-                        "{low:.0%}–{high:.0%}）从 {before} 走到 {step}，其余各周为 {rest:.0%}。",
-                        week=row["week"],
-                        share=row["from_previous"],
-                        low=row["low"],
-                        high=row["high"],
-                        n=row["n_previous"],
-                        before=steps.names[row["step_number"] - 2],
-                        step=row["step"],
-                        rest=row["from_previous_rest"],
-                    ),
-                    (f"step{row['step_number']}.from_previous",),
-                    row["p_value"],
-                    min(1.0, row["n_previous"] / max(1, total) * abs(row["from_previous"] / row["from_previous_rest"] - 1) * 4),
-                )
-            )
+Borne = tuple[Finding, tuple[Cell, ...]]
+"""A finding, and the cells that it says which are not cells of the funnel itself."""
+
+
+def _strange_week(weeks: pa.Table, steps: Steps) -> list[Borne]:
+    """The week that is furthest from the others, by a quarter at least, corrected for the weeks and steps it was chosen from."""
+    rows = weeks.to_pylist()
+    strange = [
+        row
+        for row in rows
+        if row["q_value"] is not None and row["q_value"] < 0.01 and row["n_previous"] >= SMALL and row["from_previous_rest"]
+        and abs(np.log(max(row["from_previous"], 1e-9) / row["from_previous_rest"])) > np.log(1.25)
+    ]  # fmt: skip
+    if not strange:
+        return []
+    row = min(strange, key=lambda row: (row["p_value"], row["week"]))
+    total = sum(other["n_previous"] for other in rows if other["step_number"] == row["step_number"])
+    text = say(
+        "In the week of {week:%Y-%m-%d}, {share:.0%} [{low:.0%}, {high:.0%}] of {n:,} sessions "
+        "went on from {before} to {step}, against {rest:.0%} in the other weeks.",
+        "{week:%Y-%m-%d} 起的一周内，{n:,} 个会话中有 {share:.0%}（区间 "
+        "{low:.0%}–{high:.0%}）从 {before} 走到 {step}，其余各周为 {rest:.0%}。",
+        week=row["week"], share=row["from_previous"], low=row["low"], high=row["high"], n=row["n_previous"],
+        before=steps.names[row["step_number"] - 2], step=row["step"], rest=row["from_previous_rest"],
+    )  # fmt: skip
+    cells = (
+        Cell("strange_week.from_previous", row["from_previous"], "share", row["n_previous"], row["low"], row["high"], str(row["week"])),
+        Cell("strange_week.rest", row["from_previous_rest"], "share", total - row["n_previous"], note="all other weeks"),
+    )
+    weight = min(1.0, row["n_previous"] / total * abs(row["from_previous"] / row["from_previous_rest"] - 1) * 4)
+    return [(Finding("finding", text, tuple(cell.id for cell in cells), row["q_value"], weight), cells)]
+
+
+def _strange_segment(differences: pa.Table, steps: Steps, begun: int) -> list[Borne]:
+    """The segment whose difference from the others moves most users, corrected for the segments and steps it was chosen from."""
     marked = [
         row
         for row in differences.to_pylist()
         if row["q_value"] is not None and row["q_value"] < 0.05 and min(row["n_previous"], row["n_previous_rest"]) >= SMALL
     ]
-    if marked:
-        row = min(marked, key=lambda row: (-abs(row["difference"]) * row["n_previous"], row["segment"]))
-        found.append(
-            Finding(
-                "finding",
-                say(
-                    "Of the {n:,} {segment} users at {before}, {share:.1%} go on to {step}, against {rest:.1%} "
-                    "of the others: {points:+.1f} points [{low:+.1f}, {high:+.1f}].",
-                    "在 {before} 的 {n:,} 位 {segment} 用户中，{share:.1%} 继续到 {step}，其他用户为 "
-                    "{rest:.1%}：相差 {points:+.1f} 个百分点（区间 {low:+.1f} 至 {high:+.1f}）。",
-                    n=row["n_previous"],
-                    segment=row["segment"],
-                    before=steps.names[row["step_number"] - 2],
-                    step=row["step"],
-                    share=row["from_previous"],
-                    rest=row["from_previous_rest"],
-                    points=100 * row["difference"],
-                    low=100 * row["low"],
-                    high=100 * row["high"],
-                ),
-                (f"step{row['step_number']}.from_previous",),
-                row["p_value"],
-                min(1.0, row["n_previous"] / begun * abs(row["difference"]) * 2),
-            )
-        )
+    if not marked:
+        return []
+    row = min(marked, key=lambda row: (-abs(row["difference"]) * row["n_previous"], row["segment"]))
+    text = say(
+        "Of the {n:,} {segment} users at {before}, {share:.1%} go on to {step}, against {rest:.1%} "
+        "of the others: {points:+.1f} points [{low:+.1f}, {high:+.1f}].",
+        "在 {before} 的 {n:,} 位 {segment} 用户中，{share:.1%} 继续到 {step}，其他用户为 "
+        "{rest:.1%}：相差 {points:+.1f} 个百分点（区间 {low:+.1f} 至 {high:+.1f}）。",
+        n=row["n_previous"], segment=row["segment"], before=steps.names[row["step_number"] - 2], step=row["step"],
+        share=row["from_previous"], rest=row["from_previous_rest"],
+        points=100 * row["difference"], low=100 * row["low"], high=100 * row["high"],
+    )  # fmt: skip
+    cells = (
+        Cell("segment.from_previous", row["from_previous"], "share", row["n_previous"], note=row["segment"]),
+        Cell("segment.rest", row["from_previous_rest"], "share", row["n_previous_rest"], note="all others"),
+        Cell("segment.difference", row["difference"], "share", row["n_previous"], row["low"], row["high"], row["segment"]),
+    )
+    weight = min(1.0, row["n_previous"] / begun * abs(row["difference"]) * 2)
+    return [(Finding("finding", text, tuple(cell.id for cell in cells), row["q_value"], weight), cells)]
+
+
+def _doubts(overall: list[dict[str, Any]], unchained: tuple[int, int], steps: Steps, within: str, count: str) -> list[Borne]:
+    """Where the funnel does not see how most came to its last step, and where its windows were still open."""
+    found: list[Borne] = []
     n, outside = unchained
     if n >= SMALL and outside / n > 0.2:
         where = {
@@ -775,44 +768,22 @@ def _findings(
             "window": say("within the window", "在窗口期内"),
             "history": say("in that order", "按此顺序"),
         }[within]
-        found.append(
-            Finding(
-                "doubt",
-                say(
-                    "{share:.0%} of the {n:,} {who} with a {step} did not come through {before} {where}: the "
-                    "funnel does not see their way.",
-                    "在 {n:,} 个有 {step} 的{who}中，{share:.0%} 并未{where}经过 {before}：漏斗看不到他们的路径。",
-                    share=outside / n,
-                    n=n,
-                    who=who,
-                    step=steps.names[-1],
-                    before=" → ".join(steps.names[:-1]),
-                    where=where,
-                ),
-                ("outside",),
-                None,
-                outside / n,
-            )
-        )
+        text = say(
+            "{share:.0%} of the {n:,} {who} with a {step} did not come through {before} {where}: the funnel does not see their way.",
+            "在 {n:,} 个有 {step} 的{who}中，{share:.0%} 并未{where}经过 {before}：漏斗看不到他们的路径。",
+            share=outside / n, n=n, who=_who(count), step=steps.names[-1], before=" → ".join(steps.names[:-1]), where=where,
+        )  # fmt: skip
+        found.append((Finding("doubt", text, ("outside",), None, outside / n), ()))
     worst = max(overall[1:], key=lambda row: row["n_open"])
     if worst["n_previous"] >= SMALL and worst["n_open"] > 0.1 * worst["n_previous"]:
-        found.append(
-            Finding(
-                "doubt",
-                say(
-                    "{n:,} of {of:,} {who} at {before} had not gone on to {step} when the log ended, and still "
-                    "had time to: the conversion of {share:.0%} is a lower bound.",
-                    "日志结束时，{before} 的 {of:,} 个{who}中有 {n:,} 个尚未到 {step} 但窗口未到期：{share:.0%} 的转化率只是下限。",
-                    n=worst["n_open"],
-                    of=worst["n_previous"],
-                    who=who,
-                    before=steps.names[worst["step_number"] - 2],
-                    step=worst["step"],
-                    share=worst["from_previous"],
-                ),
-                (f"step{worst['step_number']}.from_previous",),
-                None,
-                worst["n_open"] / worst["n_previous"],
-            )
-        )
+        k = worst["step_number"]
+        text = say(
+            "{n:,} of {of:,} {who} at {before} had not gone on to {step} when the log ended, and still "
+            "had time to: the conversion of {share:.0%} is a lower bound.",
+            "日志结束时，{before} 的 {of:,} 个{who}中有 {n:,} 个尚未到 {step} 但窗口未到期：{share:.0%} 的转化率只是下限。",
+            n=worst["n_open"], of=worst["n_previous"], who=_who(count), before=steps.names[k - 2], step=worst["step"],
+            share=worst["from_previous"],
+        )  # fmt: skip
+        cell = Cell(f"step{k}.n_open", worst["n_open"], count, worst["n_previous"])
+        found.append((Finding("doubt", text, (cell.id, f"step{k}.from_previous"), None, worst["n_open"] / worst["n_previous"]), (cell,)))
     return found

@@ -144,7 +144,7 @@ def markov_order(
         if k:
             cells.append(Cell(f"order{k}.gain", row["gain"], "nats", row["n"], row["low"], row["high"]))
             cells.append(Cell(f"order{k}.g", row["g"], "", row["n"], note=f"{row['degrees']} degrees of freedom"))
-    findings, more = _findings(orders, contexts)
+    findings, more = _findings(orders, contexts, t)
     warnings = []
     if t.counts.users < GROUPS:
         warnings.append(
@@ -298,7 +298,7 @@ def _contexts(counts: _Triples, confidence: float) -> pa.Table:
     return pa.table(made)
 
 
-def _findings(orders: list[dict[str, Any]], contexts: pa.Table) -> tuple[tuple[Finding, ...], list[Cell]]:
+def _findings(orders: list[dict[str, Any]], contexts: pa.Table, t: Trail) -> tuple[tuple[Finding, ...], list[Cell]]:
     """A second act that matters on users left out, by at least one hundredth of the loss, with the context where it does most."""
     second = orders[2]
     if second["low"] is None or second["low"] <= 0 or second["gain"] < 0.01 * orders[1]["log_loss"] or second["n"] < SMALL:
@@ -312,7 +312,7 @@ def _findings(orders: list[dict[str, Any]], contexts: pa.Table) -> tuple[tuple[F
     if not told:
         return (), []
     row = told[0]
-    after: str | Phrase = row["next"]
+    after: str | Phrase = t.spoken(row["next"])
     if row["next"] == ENDED:
         after = say("the end of the session", "会话结束")
     cell = Cell(
@@ -329,8 +329,8 @@ def _findings(orders: list[dict[str, Any]], contexts: pa.Table) -> tuple[tuple[F
         "{high:.0%}] of {n:,} cases, against {rest:.0%} after {last} otherwise.",
         "要看两步而非一步：先 {before} 再 {last} 之后，{n:,} 次中有 {p:.0%}（区间 "
         "{low:.0%}–{high:.0%}）接着是{after}，而其他 {last} 之后为 {rest:.0%}。",
-        before=row["before"],
-        last=row["last"],
+        before=t.spoken(row["before"]),
+        last=t.spoken(row["last"]),
         after=after,
         p=row["probability"],
         low=row["low"],
@@ -339,4 +339,4 @@ def _findings(orders: list[dict[str, Any]], contexts: pa.Table) -> tuple[tuple[F
         rest=row["otherwise"],
     )
     weight = min(1.0, second["gain"] / max(orders[0]["log_loss"], 1e-9) * 4)
-    return (Finding("finding", text, ("context",), row["p_value"], weight),), [cell]
+    return (Finding("finding", text, ("context",), row["q_value"], weight),), [cell]

@@ -97,7 +97,7 @@ def paths(
         return t.nothing(
             "paths", definition, why if t.counts.acts else say("no acts are left after the filters", "筛选后没有任何行为"), SCHEMA
         )
-    table, n_sessions, n_paths = _table(rows.to_pylist(), max_steps, end if start is not None else None, confidence)
+    table, n_sessions, n_paths = _table(rows.to_pylist(), max_steps, end if start is not None else None, t, confidence)
     labels = frequent_labels(t.acts, top)
 
     def flows(acts: ir.Table) -> ir.Table:
@@ -143,7 +143,7 @@ def paths(
             confidence=confidence,
         ),
         cells,
-        _chart(links),
+        _chart(links, t),
         {"links": links},
         tuple(findings),
         {"paths": query, "links": flow_query},
@@ -177,8 +177,10 @@ def _anchored(acts: ir.Table, start: str | None, end: str | None, edges_only: bo
     return acts.filter((acts.step >= 0) & (acts.step < max_steps))
 
 
-def _table(rows: list[dict[str, Any]], max_steps: int, must_end: str | None, confidence: float) -> tuple[pa.Table, int, int]:
+def _table(rows: list[dict[str, Any]], max_steps: int, must_end: str | None, t: Trail, confidence: float) -> tuple[pa.Table, int, int]:
     n_sessions, n_paths = rows[0]["n_sessions"], rows[0]["n_paths"]
+    on_path = {row[f"label_{k}"] for row in rows for k in range(max_steps)} - {None}
+    shown = t.shown(sorted(on_path))
     made, so_far = [], 0
     for rank, row in enumerate(rows, 1):
         labels = [row[f"label_{k}"] for k in range(max_steps) if row[f"label_{k}"] is not None]
@@ -188,7 +190,7 @@ def _table(rows: list[dict[str, Any]], max_steps: int, must_end: str | None, con
         low, high = wilson(row["n"], n_sessions, confidence)
         values = (
             rank,
-            " → ".join(labels),
+            " → ".join(shown.get(label, label) for label in labels),
             labels,
             row["n"],
             row["n_users"],
@@ -230,15 +232,16 @@ def _links(rows: list[dict[str, Any]], max_steps: int, with_ended: bool) -> pa.T
     return pa.Table.from_pylist(made, schema=pa.schema(list(LINKS.items())))
 
 
-def _chart(links: pa.Table) -> dict[str, Any] | None:
+def _chart(links: pa.Table, t: Trail) -> dict[str, Any] | None:
     """None where every path is a single step."""
     rows = links.to_pylist()
     if not rows:
         return None
+    titles = t.shown(sorted({row[side] for row in rows for side in ("from_label", "to_label")}))
     nodes: dict[str, str | Phrase] = {}
     for row in rows:
         for step, label in ((row["step"], row["from_label"]), (row["step"] + 1, row["to_label"])):
-            shown = {ENDED: say("(ended)", "（已结束）"), OTHER: say("(other)", "（其他）")}.get(label, label)
+            shown = {ENDED: say("(ended)", "（已结束）"), OTHER: say("(other)", "（其他）")}.get(label, titles[label])
             nodes.setdefault(f"{step}:{label}", shown)
     return sankey(
         [{"name": name, "label": label} for name, label in sorted(nodes.items(), key=lambda node: (int(node[0].split(":")[0]), node[0]))],

@@ -81,9 +81,9 @@ def step_matrix(
         if row["label"] == ENDED and row["step"]
     ]
     y = [*names, ENDED]
-    shown: list[Any] = [
-        say("(ended)", "（已结束）") if name == ENDED else say("(other)", "（其他）") if name == OTHER else name for name in y
-    ]
+    special = {ENDED: say("(ended)", "（已结束）"), OTHER: say("(other)", "（其他）")}
+    titles = t.shown(names)
+    shown = [special.get(name, titles.get(name, name)) for name in y]
     chart = heatmap(
         [str(step) for step in range(n_steps)],
         shown,

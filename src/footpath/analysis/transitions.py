@@ -90,9 +90,9 @@ def transitions(
     n[i, j], n_users[i, j] = rows["n"].to_numpy(), rows["n_users"].to_numpy()
     variance = _variance(t, labels, within, place, n) if t.counts.users >= SMALL else np.full(n.shape, np.nan)
     table = _table(names, n, n_users, variance, confidence)
-    shown = set([name for name in labels if name in place][:top])
+    frequent = set([name for name in labels if name in place][:top])
     kept = np.array(
-        [a in shown and b in shown for a, b in zip(table["from_label"].to_pylist(), table["to_label"].to_pylist(), strict=True)]
+        [a in frequent and b in frequent for a, b in zip(table["from_label"].to_pylist(), table["to_label"].to_pylist(), strict=True)]
     )
     observed = table.filter(pa.array(table["n"].to_numpy() > 0))
     warnings = []
@@ -114,6 +114,7 @@ def transitions(
             )
         )
     first = observed.slice(0, top).to_pylist()
+    shown = t.shown(names)
     cells = [
         cell
         for rank, row in enumerate(first, 1)
@@ -138,15 +139,15 @@ def transitions(
             ),
         )
     ]
-    findings, more = _findings(observed, int(n.sum()))
+    borne = [*_strongest(observed, int(n.sum()), t), *_repeats(t, within, confidence)]
     return Result(
         "transitions",
         observed,
         t.meta(definition, warnings=warnings, within=within, confidence=confidence),
-        (Cell("transitions", int(n.sum()), "transitions"), Cell("labels", len(names), "labels"), *cells, *more),
-        _chart(first),
+        (Cell("transitions", int(n.sum()), "transitions"), Cell("labels", len(names), "labels"), *cells, *(cell for _, cell in borne)),
+        _chart(first, shown),
         {"matrix": table.filter(pa.array(kept))},
-        findings,
+        tuple(finding for finding, _ in borne),
         {"transitions": query},
     )
 
@@ -248,7 +249,7 @@ def _table(
     return pa.table(made)
 
 
-def _chart(first: list[dict[str, Any]]) -> dict[str, Any]:
+def _chart(first: list[dict[str, Any]], shown: dict[str, str]) -> dict[str, Any]:
     acts: dict[str, int] = {}
     for row in first:
         acts[row["from_label"]] = max(acts.get(row["from_label"], 0), row["n_from"])
@@ -268,53 +269,58 @@ def _chart(first: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for row in first
     ]
-    return network([{"name": name, "value": n} for name, n in acts.items()], links)
+    return network([{"name": name, "label": shown[name], "value": n} for name, n in acts.items()], links)
 
 
-def _findings(table: pa.Table, total: int) -> tuple[tuple[Finding, ...], list[Cell]]:
-    """The pair of two labels that is furthest above chance by the number of acts it adds, and the habit of repeating, if any."""
+def _strongest(table: pa.Table, total: int, t: Trail) -> list[tuple[Finding, Cell]]:
+    """The pair of two labels that adds most acts to what chance expects; its p-value is corrected for the pairs it was chosen from."""
     strong = [
         row
         for row in table.to_pylist()
-        if row["q_value"] is not None
-        and row["q_value"] < 0.05
-        and row["n"] >= SMALL
-        and row["lift_low"] > 1.2
-        and OTHER not in (row["from_label"], row["to_label"])
-    ]
-    found: list[Finding] = []
-    cells: list[Cell] = []
+        if row["q_value"] is not None and row["q_value"] < 0.05 and row["n"] >= SMALL and row["lift_low"] > 1.2
+        and row["from_label"] != row["to_label"] and OTHER not in (row["from_label"], row["to_label"])
+    ]  # fmt: skip
+    if not strong:
+        return []
+    row = min(strong, key=lambda row: (row["expected"] - row["n"], row["from_label"], row["to_label"]))
+    text = say(
+        "After {a}, {b} follows {lift:.1f} times as often as chance [{low:.1f}, {high:.1f}]: {p:.0%} of {n:,} times.",
+        "{a} 之后接着出现 {b} 的频率是随机情形的 {lift:.1f} 倍（区间 {low:.1f}–{high:.1f}）：{n:,} 次中占 {p:.0%}。",
+        a=t.spoken(row["from_label"]), b=t.spoken(row["to_label"]), lift=row["lift"], low=row["lift_low"], high=row["lift_high"],
+        p=row["probability"], n=row["n_from"],
+    )  # fmt: skip
+    pair = f"{row['from_label']} → {row['to_label']}"
+    cell = Cell("strongest_pair.lift", row["lift"], "times", row["n"], row["lift_low"], row["lift_high"], pair)
+    return [(Finding("finding", text, (cell.id,), row["q_value"], min(1.0, (row["n"] - row["expected"]) / total)), cell)]
 
-    def excess(row: dict[str, Any]) -> float:
-        return float((row["n"] - row["expected"]) / total)
 
-    for kind, rows in (
-        ("pair", [row for row in strong if row["from_label"] != row["to_label"]]),
-        ("repeat", [row for row in strong if row["from_label"] == row["to_label"]]),
-    ):
-        for row in sorted(rows, key=lambda row: (-excess(row), row["from_label"], row["to_label"]))[:1]:
-            cells.append(
-                Cell(
-                    f"strongest_{kind}.lift",
-                    row["lift"],
-                    "times",
-                    row["n"],
-                    row["lift_low"],
-                    row["lift_high"],
-                    f"{row['from_label']} → {row['to_label']}",
-                )
-            )
-            b = say("another {b}", "另一次 {b}", b=row["to_label"]) if kind == "repeat" else row["to_label"]
-            text = say(
-                "After {a}, {b} follows {lift:.1f} times as often as chance [{low:.1f}, {high:.1f}]: {p:.0%} of {n:,} times.",
-                "{a} 之后接着出现{b} 的频率是随机情形的 {lift:.1f} 倍（区间 {low:.1f}–{high:.1f}）：{n:,} 次中占 {p:.0%}。",
-                a=row["from_label"],
-                b=b,
-                lift=row["lift"],
-                low=row["lift_low"],
-                high=row["lift_high"],
-                p=row["probability"],
-                n=row["n_from"],
-            )
-            found.append(Finding("finding", text, (f"strongest_{kind}.lift",), row["p_value"], min(1.0, excess(row))))
-    return tuple(found), cells
+def _repeats(t: Trail, within: str, confidence: float) -> list[tuple[Finding, Cell]]:
+    """How often the same label comes again, over all labels, against what chance expects; the interval is over users."""
+    found = following(scoped(t.acts, within))
+    found = found.filter(found.next_label.notnull())
+    users = found.group_by("user_id").agg(n=found.count().cast("float64"), same=(found.label == found.next_label).cast("float64").sum())
+    sums = users.aggregate(
+        users=users.count(), n=users.n.sum(), same=users.same.sum(), nn=(users.n * users.n).sum(),
+        ns=(users.n * users.same).sum(), ss=(users.same * users.same).sum(),
+    ).to_pyarrow().to_pylist()[0]  # fmt: skip
+    begun = found.group_by("label").agg(n_from=found.count().cast("float64"))
+    ended = found.group_by(_next="next_label").agg(n_to=found.count().cast("float64"))
+    both = begun.inner_join(ended, begun.label == ended["_next"])
+    product = (both.n_from * both.n_to).sum().to_pyarrow().as_py()
+    n, same = sums["n"], sums["same"]
+    if sums["users"] < SMALL or same < SMALL or not product:
+        return []
+    share, chance = same / n, product / n**2
+    error = np.sqrt(max(0.0, sums["ss"] - 2 * share * sums["ns"] + share**2 * sums["nn"])) / n
+    half = float(norm.isf((1 - confidence) / 2)) * error
+    if error < 1e-12 or share - half < 1.2 * chance:
+        return []
+    what = {"item_id": say("item", "商品"), "category": say("category", "类别")}.get(" / ".join(t.by), say("kind of act", "行为"))
+    text = say(
+        "In {share:.0%} [{low:.0%}, {high:.0%}] of {n:,} cases the next act is the same {what} again; chance would give {chance:.1%}.",
+        "在 {n:,} 次中，有 {share:.0%}（区间 {low:.0%}–{high:.0%}）下一步仍是同一{what}，而随机情形下应为 {chance:.1%}。",
+        share=share, low=max(0.0, share - half), high=min(1.0, share + half), n=int(n), what=what, chance=chance,
+    )  # fmt: skip
+    cell = Cell("repeated", share, "share", int(n), max(0.0, share - half), min(1.0, share + half), "the same label again")
+    p = float(2 * norm.sf((share - chance) / error))
+    return [(Finding("finding", text, (cell.id,), p, min(1.0, share - chance)), cell)]
