@@ -137,12 +137,16 @@ def funnel(
     if found is None:
         return t.nothing("funnel", definition, warnings[0], SCHEMA)
 
-    def units(acts: ir.Table) -> ir.Table:
-        chained = _sessions_of(acts, found, order, within, hours, t.log.has_clock)
+    def sessions(acts: ir.Table) -> ir.Table:
+        return _sessions_of(acts, found, order, within, hours, t.log.has_clock)
+
+    def units(chained: ir.Table, acts: ir.Table) -> ir.Table:
         made = chained if count == "sessions" else _users_of(chained, len(found), t.log.has_clock)
         return made if segment is None else _with_segment(replace(t, acts=acts), made, segment)
 
-    rows, query = t.compute(units)
+    by_week = within == "session" and t.log.has_clock and t.has_sessions
+    chained = sessions(t.acts).cache() if by_week else sessions(t.acts)
+    rows, query = units(chained, t.acts).to_pyarrow(), units(sessions(t.lazy), t.lazy)
     reached = np.stack([rows[f"reached_{k}"].to_numpy() == 1 for k in range(len(found))], axis=1)
     groups = _groups(rows, reached, segment, warnings)
     last = t.counts.last
@@ -180,17 +184,13 @@ def funnel(
     if segment is not None:
         parts["differences"] = differences
     weeks = None
-    if within == "session" and t.log.has_clock and t.has_sessions:
-        weeks = _weeks(t, found, order, confidence)
+    if by_week:
+        weeks = _weeks(t, chained, found, confidence)
         if weeks.num_rows:
             parts["weeks"] = weeks
 
-    def counts(acts: ir.Table) -> ir.Table:
-        made = units(acts)
-        if segment is None:
-            made = made.mutate(segment=ibis.literal(ALL))
-        return made.group_by("segment").agg(**{f"step_{k + 1}": made[f"reached_{k}"].sum().cast("int64") for k in range(len(found))})
-
+    split = query if segment is not None else query.mutate(segment=ibis.literal(ALL))
+    counts = split.group_by("segment").agg(**{f"step_{k + 1}": split[f"reached_{k}"].sum().cast("int64") for k in range(len(found))})
     unchained = _unchained(rows, reached)
     borne = [
         *([] if weeks is None else _strange_week(weeks, found)),
@@ -214,7 +214,7 @@ def funnel(
         _chart(table, found, segment),
         parts,
         tuple(finding for finding, _ in borne),
-        {"funnel": counts(t.lazy), "units": query},
+        {"funnel": counts, "units": query},
     )
 
 
@@ -278,14 +278,19 @@ def _sessions_of(acts: ir.Table, steps: Steps, order: Order, within: Within, hou
     """One row a session (a user, where chains may cross sessions): `reached_k`, and of the first act that reaches step k its
     `position_k`, `seconds_k` since its chain began and `gap_k` since the step before; `began`: the last act of the first step."""
     group = ["user_id", "session"] if within == "session" else ["user_id"]
-    table = acts
+    # only what chains need, so that no text but the ids goes through the windows
+    table = acts.select(
+        *group,
+        "position",
+        _clock=acts.timestamp if has_clock else acts.position,
+        **{f"_is_{k}": steps.match(acts, k) for k in range(len(steps))},
+    )
     if order != "strict":
-        wanted = steps.match(acts, 0)
+        wanted = table["_is_0"]
         for k in range(1, len(steps)):
-            wanted = wanted | steps.match(acts, k)
-        table = acts.filter(wanted)
-    table = table.mutate(_clock=table.timestamp if has_clock else table.position)
-    table = {"ordered": _ordered, "strict": _strict, "any": _any_order}[order](table, steps, group)
+            wanted = wanted | table[f"_is_{k}"]
+        table = table.filter(wanted)
+    table = {"ordered": _ordered, "strict": _strict, "any": _any_order}[order](table, len(steps), group)
     reaches = []
     for k in range(len(steps)):
         reach = table[f"_start_{k}"].notnull()
@@ -303,7 +308,7 @@ def _sessions_of(acts: ir.Table, steps: Steps, order: Order, within: Within, hou
             measures[f"_at_{k}"] = table._clock.min(where=reach)
             measures[f"_from_{k}"] = table[f"_start_{k}"].min(where=reach)
             measures[f"_past_{k}"] = table[f"_past_{k}"].min(where=reach)
-    first, end = steps.match(table, 0), steps.match(table, len(steps) - 1)
+    first, end = table["_is_0"], table[f"_is_{len(steps) - 1}"]
     made = table.group_by(group).agg(**measures, began=table._clock.max(where=first), ended=end.cast("int64").max())
     for k in range(len(steps)):
         if has_clock:
@@ -317,18 +322,18 @@ def _seconds(time: Any) -> Any:
     return time.truncate("s").epoch_seconds().cast("int64")
 
 
-def _ordered(table: ir.Table, steps: Steps, group: list[str]) -> ir.Table:
+def _ordered(table: ir.Table, n_steps: int, group: list[str]) -> ir.Table:
     """`_start_k`: where the act is of step k, the latest beginning of a chain that ends with it.
 
     Later beginnings are never worse: whatever lies between is later than the beginning and no later than the act.
     """
     before = ibis.window(group_by=group, order_by="position", preceding=(None, 1))
     nothing = ibis.null(table._clock.type())
-    table = table.mutate(_start_0=ibis.ifelse(steps.match(table, 0), table._clock, nothing), _past_0=nothing)
-    for k in range(1, len(steps)):
+    table = table.mutate(_start_0=ibis.ifelse(table["_is_0"], table._clock, nothing), _past_0=nothing)
+    for k in range(1, n_steps):
         came = ibis.ifelse(table[f"_start_{k - 1}"].notnull(), table._clock, nothing)
         table = table.mutate(_came=came)
-        here = steps.match(table, k)
+        here = table[f"_is_{k}"]
         table = table.mutate(
             **{
                 f"_start_{k}": ibis.ifelse(here, table[f"_start_{k - 1}"].max().over(before), nothing),
@@ -338,26 +343,26 @@ def _ordered(table: ir.Table, steps: Steps, group: list[str]) -> ir.Table:
     return table
 
 
-def _strict(table: ir.Table, steps: Steps, group: list[str]) -> ir.Table:
+def _strict(table: ir.Table, n_steps: int, group: list[str]) -> ir.Table:
     ordered = ibis.window(group_by=group, order_by="position")
     nothing = ibis.null(table._clock.type())
-    table = table.mutate(_start_0=ibis.ifelse(steps.match(table, 0), table._clock, nothing), _past_0=nothing)
-    for k in range(1, len(steps)):
-        here, before = steps.match(table, k), table[f"_start_{k - 1}"].lag().over(ordered)
+    table = table.mutate(_start_0=ibis.ifelse(table["_is_0"], table._clock, nothing), _past_0=nothing)
+    for k in range(1, n_steps):
+        here, before = table[f"_is_{k}"], table[f"_start_{k - 1}"].lag().over(ordered)
         start = ibis.ifelse(here, before, nothing)
         past = ibis.ifelse(here & before.notnull(), table._clock.lag().over(ordered), nothing)
         table = table.mutate(**{f"_start_{k}": start, f"_past_{k}": past})
     return table
 
 
-def _any_order(table: ir.Table, steps: Steps, group: list[str]) -> ir.Table:
+def _any_order(table: ir.Table, n_steps: int, group: list[str]) -> ir.Table:
     """`_start_k`: the earliest of the latest acts of steps 0 to k so far; null until all of them were done."""
     so_far = ibis.cumulative_window(group_by=group, order_by="position")
     nothing = ibis.null(table._clock.type())
-    table = table.mutate(**{f"_here_{k}": ibis.ifelse(steps.match(table, k), table._clock, nothing) for k in range(len(steps))})
-    table = table.mutate(**{f"_last_{k}": table[f"_here_{k}"].max().over(so_far) for k in range(len(steps))})
+    table = table.mutate(**{f"_here_{k}": ibis.ifelse(table[f"_is_{k}"], table._clock, nothing) for k in range(n_steps)})
+    table = table.mutate(**{f"_last_{k}": table[f"_here_{k}"].max().over(so_far) for k in range(n_steps)})
     starts: dict[str, Any] = {}
-    for k in range(len(steps)):
+    for k in range(n_steps):
         lasts = [table[f"_last_{j}"] for j in range(k + 1)]
         all_done = lasts[0].notnull()
         for last in lasts[1:]:
@@ -553,19 +558,16 @@ def _adjust(rows: list[dict[str, Any]], correct: Any) -> None:
         row["q_value"] = None if np.isnan(q) else float(q)
 
 
-def _weeks(t: Trail, steps: Steps, order: Order, confidence: float) -> pa.Table:
+def _weeks(t: Trail, chained: ir.Table, steps: Steps, confidence: float) -> pa.Table:
     """Conversion of the sessions that begin a chain in each calendar week (from Monday, UTC), against those of all other weeks.
 
     The test is that of two shares, its variance multiplied by the spread between weeks (at least 1): the squared deviations'
     median over that of chi-squared with one degree. Corrected by Holm over weeks and steps. Null with fewer than four weeks.
     """
 
-    def by_week(acts: ir.Table) -> ir.Table:
-        made = _sessions_of(acts, steps, order, "session", 0, True)
-        made = made.filter(made.reached_0 == 1).mutate(week=ibis._.began.truncate("W").cast("date"))
-        return made.group_by("week").agg(**{f"n_{k}": made[f"reached_{k}"].sum().cast("int64") for k in range(len(steps))})
-
-    rows = sorted(by_week(t.acts).to_pyarrow().to_pylist(), key=lambda row: row["week"])
+    begun = chained.filter(chained.reached_0 == 1).mutate(week=ibis._.began.truncate("W").cast("date"))
+    by_week = begun.group_by("week").agg(**{f"n_{k}": begun[f"reached_{k}"].sum().cast("int64") for k in range(len(steps))})
+    rows = sorted(by_week.to_pyarrow().to_pylist(), key=lambda row: row["week"])
     made: list[dict[str, Any]] = []
     first, last = t.counts.first, t.counts.last
     assert first is not None
