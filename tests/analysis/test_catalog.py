@@ -28,6 +28,25 @@ def test_every_analysis_takes_keyword_options_and_is_documented(name: str) -> No
     assert all(text.zh and text.zh != text for text in (analysis.title, analysis.about, analysis.group))
 
 
+@pytest.mark.parametrize("name", catalog.names())
+def test_what_to_ask_after_an_analysis_is_a_command_that_exists(name: str) -> None:
+    asked = catalog.entry(name).next
+    assert asked is not None
+    command = str(asked).split("`")[1]
+    assert f"`{command}`" in asked.zh
+    words = command.split()
+    assert words[:3] == ["footpath", "analyze", "STORE"]
+    for flag, value in zip(words[3::2], words[4::2], strict=True):
+        if flag == "--only":
+            catalog.entry(value)
+        elif flag == "--set":
+            option, _, text = value.partition("=")
+            analysis, _, option = option.partition(".")
+            catalog.option(catalog.entry(analysis), option, text)
+        else:
+            assert flag in ("--gap-minutes", "--bots", "--report")
+
+
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no analysis 'funel'; there are: .*did you mean 'funnel'"):
         catalog.entry("funel")

@@ -14,13 +14,14 @@ from footpath.result import Phrase, Result
 
 @dataclass(frozen=True)
 class Analysis:
-    """One analysis: name, group and title as a report shows them, and where its function is."""
+    """One analysis: name, group and title as a report shows them, where its function is, and what to ask after it, with the command."""
 
     name: str
     group: Phrase
     title: Phrase
     about: Phrase
     home: str
+    next: Phrase | None = None
 
     @property
     def function(self) -> Callable[..., Result]:
@@ -50,6 +51,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Funnel", "漏斗"),
         Phrase("How far people get along a chain of steps, and where they are lost.", "用户沿着一串步骤走了多远，在哪里流失。"),
         "funnels.funnel",
+        Phrase(
+            "Does it look the same session by session? `footpath analyze STORE --only funnel --set funnel.count=sessions`",
+            "按会话而非用户来看是否相同？`footpath analyze STORE --only funnel --set funnel.count=sessions`",
+        ),
     ),
     Analysis(
         "paths",
@@ -57,6 +62,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Paths", "路径"),
         Phrase("The routes that people take, step after step.", "用户一步一步走过的路线。"),
         "paths.paths",
+        Phrase(
+            "Where do people begin, and where do they end? `footpath analyze STORE --only paths --set paths.edges_only=true`",
+            "用户从哪里开始，又在哪里结束？`footpath analyze STORE --only paths --set paths.edges_only=true`",
+        ),
     ),
     Analysis(
         "transitions",
@@ -64,6 +73,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Transitions", "转移"),
         Phrase("What follows what, more often than chance would have it.", "什么行为之后接着什么行为，比随机情况更常见的有哪些。"),
         "transitions.transitions",
+        Phrase(
+            "Which longer routes is this a part of? `footpath analyze STORE --only paths --set paths.max_steps=8`",
+            "它属于哪些更长的路线？`footpath analyze STORE --only paths --set paths.max_steps=8`",
+        ),
     ),
     Analysis(
         "step_matrix",
@@ -71,6 +84,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Step matrix", "步骤矩阵"),
         Phrase("What people do at each step of a session.", "用户在会话的每一步做什么。"),
         "step_matrix.step_matrix",
+        Phrase(
+            "How does it go on after that? `footpath analyze STORE --only step_matrix --set step_matrix.max_steps=20`",
+            "之后又如何发展？`footpath analyze STORE --only step_matrix --set step_matrix.max_steps=20`",
+        ),
     ),
     Analysis(
         "markov_order",
@@ -78,6 +95,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("How far back the past matters", "历史影响有多远"),
         Phrase("Whether the act before the last one still says something about the next.", "上一步之前的行为是否仍能说明下一步。"),
         "markov_order.markov_order",
+        Phrase(
+            "Is it so across whole histories too? `footpath analyze STORE --only markov_order --set markov_order.within=history`",
+            "跨越整个历史而不只在会话内，是否也是如此？`footpath analyze STORE --only markov_order --set markov_order.within=history`",
+        ),
     ),
     Analysis(
         "patterns",
@@ -85,6 +106,32 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Patterns", "序列模式"),
         Phrase("Sequences that mark one group of trails against the others.", "把一组用户的轨迹与其他人区分开来的行为序列。"),
         "patterns.patterns",
+        Phrase(
+            "Does it mark users as well as sessions? `footpath analyze STORE --only patterns --set patterns.unit=user`",
+            "它能否区分用户，而不只是会话？`footpath analyze STORE --only patterns --set patterns.unit=user`",
+        ),
+    ),
+    Analysis(
+        "time_to_next",
+        RETURNS,
+        Phrase("Time to the next act", "距下一次行为的时间"),
+        Phrase("How long people pause, with those counted who have not come back yet.", "用户停顿多久，尚未回来的用户也计入。"),
+        "timing.time_to_next",
+        Phrase(
+            "How long is it between sessions rather than acts? `footpath analyze STORE --only time_to_next --set time_to_next.of=session`",
+            "会话之间（而非行为之间）间隔多久？`footpath analyze STORE --only time_to_next --set time_to_next.of=session`",
+        ),
+    ),
+    Analysis(
+        "time_to_event",
+        RETURNS,
+        Phrase("Time to conversion", "转化所需时间"),
+        Phrase("How long it takes until people convert, with those counted who have not yet.", "用户多久才转化，尚未转化的用户也计入。"),
+        "timing.time_to_event",
+        Phrase(
+            "How many get there within a week? `footpath analyze STORE --only time_to_event --set time_to_event.horizon_days=7`",
+            "一周之内有多少人做到？`footpath analyze STORE --only time_to_event --set time_to_event.horizon_days=7`",
+        ),
     ),
     Analysis(
         "interest_drift",
@@ -95,6 +142,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
             "用户的兴趣类别是否随时间改变，并与随机波动相比较。",
         ),
         "drift.interest_drift",
+        Phrase(
+            "Do people change items too? `footpath analyze STORE --only interest_drift --set interest_drift.by=item_id`",
+            "用户换的是物品，还是只换了类别？`footpath analyze STORE --only interest_drift --set interest_drift.by=item_id`",
+        ),
     ),
     Analysis(
         "exploration",
@@ -102,6 +153,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("New or again", "探索与重复"),
         Phrase("How much of what people do is with items that are new to them.", "用户的行为有多少是针对自己未接触过的物品。"),
         "exploration.exploration",
+        Phrase(
+            "How long do people wait until they act again? `footpath analyze STORE --only time_to_next`",
+            "用户隔多久再次行动？`footpath analyze STORE --only time_to_next`",
+        ),
     ),
     Analysis(
         "segments",
@@ -109,6 +164,43 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Segments", "用户分群"),
         Phrase("Groups of users whose sequences are alike, and what marks each.", "行为序列相似的用户群，以及各群的特征。"),
         "segments.segments",
+        Phrase(
+            "Do the segments stay apart when there are five? `footpath analyze STORE --only segments --set segments.k=5`",
+            "分成五群时是否依然分明？`footpath analyze STORE --only segments --set segments.k=5`",
+        ),
+    ),
+    Analysis(
+        "rates",
+        RATES,
+        Phrase("Click and conversion rates", "点击率与转化率"),
+        Phrase("Rates by item, category, slot, policy and day, with their denominators.", "按物品、类别、位置、策略与日期的比率及其分母。"),
+        "rates.rates",
+        Phrase(
+            "Do the rates move from day to day? `footpath analyze STORE --only rates --set rates.by=day`",
+            "比率是否逐日变化？`footpath analyze STORE --only rates --set rates.by=day`",
+        ),
+    ),
+    Analysis(
+        "ab_test",
+        RATES,
+        Phrase("A/B test", "A/B 实验"),
+        Phrase("Whether a variant differs from the other, after its samples were checked.", "先检查样本分配，再比较不同版本的差异。"),
+        "ab_test.ab_test",
+        Phrase(
+            "Is it so with suspected bots counted? `footpath analyze STORE --only ab_test --set ab_test.bots=keep`",
+            "计入疑似机器人后是否仍然如此？`footpath analyze STORE --only ab_test --set ab_test.bots=keep`",
+        ),
+    ),
+    Analysis(
+        "bots",
+        TRUST,
+        Phrase("Suspected bots", "疑似机器人"),
+        Phrase("Users that act like machines, and what the figures are without them.", "行为像机器的用户，以及去掉他们后的数字。"),
+        "bots.bots",
+        Phrase(
+            "Do the findings stand without them? `footpath analyze STORE --bots drop --report without-bots.html`",
+            "去掉他们后结论是否仍成立？`footpath analyze STORE --bots drop --report without-bots.html`",
+        ),
     ),
 )
 

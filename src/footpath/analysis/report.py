@@ -230,7 +230,11 @@ def analyze(
     questions = [s for s in held if s.finding.kind == "question"]
     top = _top(findings)
     asked = _top(questions)
-    asked += [s for s in _questions(t, top, bot_share) if s.finding.text not in [q.finding.text for q in asked]][: SHOWN - len(asked)]
+    said = {str(s.finding.text) for s in asked}
+    for s in _questions(t, top, bot_share):
+        if str(s.finding.text) not in said and len(asked) < SHOWN:
+            asked.append(s)
+            said.add(str(s.finding.text))
     return Report(
         name=t.log.name,
         results=results,
@@ -352,7 +356,7 @@ def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[S
         if "complete" in result.table.column_names:
             states = result.table["complete"].to_pylist()
             open_rows = sum(state is False for state in states)
-            if open_rows:
+            if open_rows >= 0.1 * len(states) and len(states) > 2:  # the last period of a log is hardly ever whole
                 unfinished.append((open_rows / len(states), name, open_rows, len(states)))
     if unfinished:
         share, name, n, total = max(unfinished)
@@ -367,7 +371,7 @@ def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[S
         )  # fmt: skip
     counted = [cell for result in results.values() for cell in result.cells if cell.n is not None]
     small = [cell for cell in counted if cell.is_small]
-    if small:
+    if len(small) >= 0.05 * max(1, len(counted)) and small:
         doubt(
             "cells",
             0.1 + 0.4 * len(small) / len(counted),
@@ -437,21 +441,17 @@ def _questions(t: Trail, top: Sequence[Statement], bot_share: float) -> list[Sta
     def ask(text: str) -> None:
         asked.append(Statement("report", Finding("question", text)))
 
-    if bot_share > 0.01:
+    if bot_share >= 0.01:
         ask(
             say(
                 "Do the findings stand without suspected bots? `footpath analyze STORE --bots drop --report without-bots.html`",
                 "去掉疑似机器人后，结论是否仍成立？`footpath analyze STORE --bots drop --report without-bots.html`",
             )
         )
-    if top:
-        ask(
-            say(
-                "Which users and rows are behind the first finding? `footpath analyze STORE --only {name} --tables tables`",
-                "第一条发现背后是哪些用户和记录？`footpath analyze STORE --only {name} --tables tables`",
-                name=top[0].analysis,
-            )
-        )
+    for statement in top:
+        following = catalog.entry(statement.analysis).next
+        if following is not None:
+            asked.append(Statement(statement.analysis, Finding("question", following)))
     n = t.counts
     if n.first is not None and n.last is not None and (n.last - n.first).days >= 4:
         ask(

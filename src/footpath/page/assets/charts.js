@@ -142,7 +142,7 @@
     if (given.name) {
       made.nameTextStyle = { color: t.soft, fontSize: 12 };
       if (vertical) Object.assign(made, { nameLocation: given.inverse ? "start" : "end", nameGap: 12, nameTextStyle: { color: t.soft, fontSize: 12, align: "left", padding: [0, 0, 0, -40] } });
-      else Object.assign(made, { nameLocation: "middle", nameGap: 14 });
+      else Object.assign(made, { nameLocation: "middle", nameGap: 26 });
     }
     return made;
   }
