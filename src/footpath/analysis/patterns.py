@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from scipy import stats
 
 from footpath.analysis import charts
@@ -28,6 +28,8 @@ ARROW: Final = " > "
 MAX_TESTED: Final = 5_000
 """Patterns tried before closing; where more are frequent enough, the least support is raised until no more are."""
 MAX_GROUPS: Final = 10
+MATTERS: Final = 1.5
+"""The risk ratio that a finding surely has."""
 ALIKE: Final = 0.7
 """Two patterns whose sequences overlap by this much (Jaccard) tell one story; the weaker is folded into the stronger."""
 _SCHEMA: Final = {
@@ -196,7 +198,7 @@ def patterns(
 ) -> Result:
     """Closed sequential patterns that one group walks more or less often than the others, tested, corrected and ranked.
 
-    contrast: an event type (those who get there against those who do not, counted on what they did before), `long_sessions` (above the
+    contrast: an event type (who gets there against who does not, on what they did before and over as many acts), `long_sessions` (above the
     median against the rest, on equally long beginnings), `leaving` (sessions after which a user stays away against those after which
     they come back) or a column of users or acts (each value against all others); without it `purchase` where other acts occur beside
     it, else `long_sessions`.
@@ -213,7 +215,7 @@ def patterns(
         return t.nothing("patterns", _DEFINITION, say("no acts are left after the filters", "筛选后没有任何行为"), _SCHEMA)
     contrast = _contrast(t, contrast)
     acts = code_acts(t, seed=seed)
-    groups = _grouped(t, acts, contrast, unit)
+    groups = _grouped(t, acts, contrast, unit, seed)
     sizes = [int((groups.group == code).sum()) for code in groups.tested]
     if not sizes or min(sizes) == 0 or min(len(groups.group) - size for size in sizes) == 0:
         why = say("there are no two groups to compare: {what}", "没有可供比较的两个群体：{what}", what=groups.definition)
@@ -250,14 +252,14 @@ def _contrast(t: Trail, contrast: str | None) -> str:
     return "purchase" if "purchase" in t.types and len(t.types) > 1 else "long_sessions"
 
 
-def _grouped(t: Trail, acts: CodedActs, contrast: str, unit: str | None) -> _Groups:
+def _grouped(t: Trail, acts: CodedActs, contrast: str, unit: str | None, seed: int) -> _Groups:
     if contrast == "long_sessions":
         return _long_sessions(t, acts, unit)
     if contrast == "leaving":
         return _leaving(t, acts, unit)
     if contrast in t.types or contrast in EVENT_TYPES:
         t.need_types(f"the contrast {contrast!r}", [contrast])
-        return _outcome(t, acts, contrast, unit)
+        return _outcome(t, acts, contrast, unit, seed)
     return _column(t, acts, contrast, unit)
 
 
@@ -282,34 +284,68 @@ def _sequences(acts: CodedActs, order: np.ndarray, seq: np.ndarray, kept_acts: n
     return Sequences(acts.label[rows].astype(np.int64), offsets, None if acts.time is None else acts.time[rows]), user[kept_seqs]
 
 
-def _outcome(t: Trail, acts: CodedActs, outcome: str, unit: str | None) -> _Groups:
+def _outcome(t: Trail, acts: CodedActs, outcome: str, unit: str | None, seed: int) -> _Groups:
+    """Those who get there, up to there, against those who never do, cut at as many acts: who is seen for longer shows more of anything."""
     order, seq, what = _cut(acts, unit, "session" if t.has_sessions else "user")
     is_outcome = acts.kind[order] == acts.kinds.index(outcome)
-    place = np.arange(len(seq))
-    n = int(seq.max()) + 1
-    first = np.full(n, len(seq), np.int64)
-    np.minimum.at(first, seq[is_outcome], place[is_outcome])
-    before = place < first[seq]
-    reached, has_any = first < len(seq), np.bincount(seq[before], minlength=n) > 0
-    sequences, user = _sequences(acts, order, seq, before, has_any)
-    group = np.where(reached[has_any], 0, 1)
-    left_out = int((reached & ~has_any).sum())
+    sizes = np.bincount(seq)
+    step = np.arange(len(seq)) - (np.cumsum(sizes) - sizes)[seq]
+    first = sizes.copy()
+    np.minimum.at(first, seq[is_outcome], step[is_outcome])
+    reached = first < sizes
+    cut = matched_cuts(first, reached, sizes, seed)
+    kept = cut > 0
+    sequences, user = _sequences(acts, order, seq, step < cut[seq], kept)
+    group = np.where(reached[kept], 0, 1)
     warnings = []
-    if left_out:
+    none, unmatched = int((reached & (first == 0)).sum()), int((reached & (first > 0) & ~kept).sum())
+    if none or unmatched:
         warnings.append(
             say(
-                "{n:,} of {all:,} {unit} with {outcome} have no act before it and are left out",
-                "{all:,} 个有 {outcome} 的{unit}中，{n:,} 个此前没有任何行为，未计入",
-                n=left_out, all=int(reached.sum()), unit=_UNITS[what], outcome=outcome,
+                "of {all:,} {unit} with {outcome}, {none:,} without an act before it and {unmatched:,} longer than those without "
+                "{outcome} are left out",
+                "{all:,} 个有 {outcome} 的{unit}中，{none:,} 个此前没有任何行为，{unmatched:,} 个长于任何没有 {outcome} 的{unit}，均未计入",
+                none=none, unmatched=unmatched, all=int(reached.sum()), unit=_UNITS[what], outcome=outcome,
             )
         )  # fmt: skip
     definition = say(
-        "{begin} with {outcome} against those without; only acts before the first {outcome} count, and it does not count itself.",
-        "有 {outcome} 的{begin}与没有的相比；只计首次 {outcome} 之前的行为，不含其本身。",
+        "{begin} with {outcome}, up to the first and without it, against those that go on without, cut at random so that both sides are "
+        "equally long.",
+        "有 {outcome} 的{begin}（计至首次发生之前，不含其本身）与没有的相比；后者随机截断，使两组长度分布一致。",
         begin=_BEGIN[what], outcome=outcome,
     )  # fmt: skip
     among = say("{unit} that lead to {outcome}", "发生 {outcome} 的{unit}", unit=_UNITS[what], outcome=outcome)
     return _Groups(sequences, group, user, [outcome, f"no {outcome}"], [0], definition, among, warnings)
+
+
+def matched_cuts(
+    first: Int64[np.ndarray, " S"], reached: Bool[np.ndarray, " S"], sizes: Int64[np.ndarray, " S"], seed: int
+) -> Int64[np.ndarray, " S"]:
+    """How many acts of each sequence count: of those that reach the outcome what is before it, of the others, drawn at random, as many.
+
+    A sequence stands against one that reached the outcome after n acts where it has more than n: it was there to reach it too. Each
+    number of acts has the same share on both sides; 0 leaves a sequence out. Sampling as in nested case-control studies.
+    """
+    longest = max(1, int(first.max(initial=0)))
+    cases = np.bincount(first[reached & (first > 0)], minlength=longest + 1)
+    others = ~reached & (sizes > 1)
+    there = np.cumsum(np.bincount(np.minimum(sizes[others] - 1, longest), minlength=longest + 1)[::-1])[::-1]  # with more than n acts
+    best, ratio, limit = 0.0, 0.0, 0
+    for end in range(1, min(longest, 200) + 1):
+        if not cases[end]:
+            continue
+        wanted = np.cumsum(cases[1 : end + 1][::-1])[::-1]
+        each = float((there[1 : end + 1] / wanted).min())
+        worth = wanted[0] * each / (1 + each)  # the size of two groups that tell as much
+        if worth > best:
+            best, ratio, limit = worth, each, end
+    cut = np.where(reached & (first <= limit), first, 0)
+    rng = np.random.default_rng([seed, 4])
+    pool = rng.permutation(np.flatnonzero(others))
+    for n in range(limit, 0, -1):
+        free = pool[(sizes[pool] > n) & (cut[pool] == 0)] if cases[n] else pool[:0]
+        cut[free[: round(ratio * int(cases[n]))]] = n
+    return cut
 
 
 _UNITS: Final = {"session": say("sessions", "会话"), "user": say("users", "用户")}
@@ -377,7 +413,7 @@ def _column(t: Trail, acts: CodedActs, column: str, unit: str | None) -> _Groups
     for value in of_user:
         counted[value] = counted.get(value, 0) + 1
     names = sorted(counted, key=lambda value: (-counted[value], value))
-    order, seq, what = _cut(acts, unit, "user")
+    order, seq, what = _cut(acts, unit, "session" if t.has_sessions else "user")
     n = int(seq.max()) + 1
     sequences, user = _sequences(acts, order, seq, np.ones(len(seq), bool), np.ones(n, bool))
     code_of = {name: code for code, name in enumerate(names)}
@@ -622,7 +658,7 @@ def _names(t: Trail, acts: CodedActs, codes: set[int]) -> dict[int, str]:
 
 def _findings(groups: _Groups, table: list[dict[str, Any]], contrast: str) -> tuple[Finding, ...]:
     for line in table:
-        strong = max(line["low"], 1 / line["high"]) >= 1.2
+        strong = line["low"] >= MATTERS  # what the others do more often is told from their side
         known = contrast == "purchase" and any(part == "cart" for part in line["pattern"].split(ARROW))  # no news before a purchase
         if line["q_value"] >= 0.05 or not strong or known or min(line["n"], line["n_others"]) < 30 or line["length"] < 2:
             continue
