@@ -74,11 +74,11 @@ def run_peer(acts: Path) -> None:
 def run_footpath(acts: Path, checked: bool) -> None:
     watch = Stopwatch()
     import ibis
+
     from footpath.analysis.funnels import funnel
     from footpath.analysis.step_matrix import step_matrix
-    from footpath.analysis.transitions import transitions
-
     from footpath.analysis.trail import trail
+    from footpath.analysis.transitions import transitions
     from footpath.events.in_place import log_in_place
     from footpath.events.readers import read_events
 
