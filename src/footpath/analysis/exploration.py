@@ -25,7 +25,7 @@ SINCE_DAYS: Final = (1 / 24, 1.0, 7.0, 30.0)
 SINCE_STEPS: Final = (5, 20, 50, 200)
 LONG: Final = 20
 """Consumptions that a user needs for the comparison of the two halves of their history."""
-MAX_PAIRED: Final = 20_000
+MAX_PAIRED: Final = 5_000
 """Users drawn for that comparison where more have as many."""
 _SCHEMA: Final = {
     "nth": pa.string(), "n": pa.int64(), "n_users": pa.int64(), "n_repeats": pa.int64(), "share": pa.float64(),
@@ -52,14 +52,15 @@ def exploration(log: EventLog | Trail, *, event_types: Sequence[str] | None = No
     if not t.counts.acts:
         return t.nothing("exploration", _DEFINITION, say("no acts are left after the filters", "筛选后没有任何行为"), _SCHEMA)
     t.need_items("exploration")
-    by_nth, query = t.compute(_by_nth)
+    runs, lazy = _consumed(t.acts).cache(), _consumed(t.lazy)
+    by_nth, query = _by_nth(runs).to_pyarrow(), _by_nth(lazy)
     classes = _classes(NTH)
     table = _shares(by_nth, classes, "n_repeats", "share")
-    since, since_query = t.compute(_since_days if t.log.has_clock else _since_steps)
-    halves, halves_query = t.compute(_halves)
-    halves = halves.sort_by("user_id")
+    since_of = _since_days if t.log.has_clock else _since_steps
+    since = since_of(runs).to_pyarrow()
+    halves = _halves(runs).to_pyarrow().sort_by("user_id")
     parts = {"since_last": _since_last(t, since), "users": _user_shares(halves)}
-    queries = {"by_nth": query, "since_last": since_query, "halves": halves_query}
+    queries = {"by_nth": query, "since_last": since_of(lazy), "halves": _halves(lazy)}
     categories = _with_categories(t)
     if categories is not None:
         rows, queries["categories"] = categories
@@ -99,30 +100,26 @@ def _class_of(value: ir.Value, ends: Sequence[float]) -> ir.Value:
     return ibis.cases(*branches, else_=ibis.literal(len(ends), "int64"))
 
 
-def _by_nth(acts: ir.Table) -> ir.Table:
-    runs = _consumed(acts)
+def _by_nth(runs: ir.Table) -> ir.Table:
     runs = runs.mutate(place=_class_of(runs.nth, NTH))
     return runs.group_by("place").agg(n=runs.count(), n_users=runs.user_id.nunique(), n_repeats=runs.again.sum().cast("int64"))
 
 
-def _since_days(acts: ir.Table) -> ir.Table:
-    runs = _consumed(acts)
+def _since_days(runs: ir.Table) -> ir.Table:
     repeats = runs.filter(runs.again == 1)
     seconds = repeats.timestamp.epoch_seconds() - repeats.last_time.epoch_seconds()
     repeats = repeats.mutate(place=_class_of(seconds, [round(days * 86_400) for days in SINCE_DAYS]))
     return repeats.group_by("place").agg(n=repeats.count(), n_users=repeats.user_id.nunique())
 
 
-def _since_steps(acts: ir.Table) -> ir.Table:
-    runs = _consumed(acts)
+def _since_steps(runs: ir.Table) -> ir.Table:
     repeats = runs.filter(runs.again == 1)
     repeats = repeats.mutate(place=_class_of(repeats.nth - repeats.last_nth, SINCE_STEPS))
     return repeats.group_by("place").agg(n=repeats.count(), n_users=repeats.user_id.nunique())
 
 
-def _halves(acts: ir.Table) -> ir.Table:
+def _halves(runs: ir.Table) -> ir.Table:
     """Repeats in each half of the histories that are long enough; the middle consumption of an odd number is in the second."""
-    runs = _consumed(acts)
     sized = runs.mutate(total=runs.nth.max().over(ibis.window(group_by="user_id")))
     sized = sized.filter(sized.total >= LONG)
     early = (2 * sized.nth <= sized.total).cast("int64")

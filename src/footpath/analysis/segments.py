@@ -194,7 +194,7 @@ def _fit(features: Features, k: int | None, seed: int, seeds: int) -> _Fitted | 
     points = pca.transform(scaled)
     distinct = len(np.unique(np.round(points[drawn], 9), axis=0))
     choices = [k] if k is not None else list(range(2, MAX_K + 1))
-    choices = [number for number in choices if number < min(distinct, len(drawn))]
+    choices = [number for number in choices if number <= distinct and number < len(drawn)]
     if not choices:
         return None
     judged = np.sort(rng.permutation(drawn)[:SILHOUETTE_ROWS])
@@ -233,7 +233,7 @@ def _stability(
     found = []
     for number in range(seeds):
         half = points[rng.permutation(drawn)[: max(k + 1, len(drawn) // 2)]]
-        if len(np.unique(np.round(half, 9), axis=0)) <= k:
+        if len(np.unique(np.round(half, 9), axis=0)) < k:
             continue
         found.append(adjusted_rand_score(codes[drawn], _means(half, k, number + 1).predict(points[drawn])))
     if len(found) < 2:
