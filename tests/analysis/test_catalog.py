@@ -10,7 +10,7 @@ import footpath.analysis
 from footpath.analysis import catalog
 from footpath.errors import ConfigError
 
-NOT_ANALYSES = {"__init__", "trail", "charts", "catalog", "coded_acts", "periods", "report", "report_page", "words"}
+NOT_ANALYSES = {"__init__", "trail", "charts", "catalog", "coded_acts", "periods", "reconcile", "report", "report_page", "user", "words"}
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "analysis" / "report.md"
 
 

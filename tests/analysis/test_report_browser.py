@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from tests.analysis.reports_by_hand import CHARTS, catalog_by_hand, report
 
+import footpath as fp
 from footpath.page.document import document, frame
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -39,10 +42,16 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture(scope="module", params=["en", "zh"])
-def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("report")
     with catalog_by_hand():
-        return report().html(tmp_path_factory.mktemp("report") / f"{request.param}.html", lang=request.param)
+        return {"en": report().html(folder / "en.html"), "zh": report().html(folder / "zh.html", lang="zh")}
+
+
+@pytest.fixture
+def page_file(files: dict[str, Path]) -> Path:
+    return files["en"]
 
 
 def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1400) -> tuple[Any, list[str], list[str]]:
@@ -59,9 +68,12 @@ def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1400
     return page, complaints, asked
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_chart_is_drawn_offline_without_a_complaint(browser: Any, page_file: Path, scheme: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("lang", "scheme", "width"),
+    [("en", "light", 1400), ("en", "dark", 390), ("en", "light", 390), ("zh", "light", 390), ("zh", "dark", 1400)],
+)
+def test_every_chart_is_drawn_offline_without_a_complaint(browser: Any, files: dict[str, Path], lang: str, scheme: str, width: int) -> None:
+    page_file = files[lang]
     page, complaints, asked = opened(browser, page_file, scheme=scheme, width=width)
     charts = page.evaluate(DRAWN)
     assert {chart["id"] for chart in charts} == {f"chart-{name}" for name, chart in CHARTS.items() if chart is not None}
@@ -70,6 +82,34 @@ def test_every_chart_is_drawn_offline_without_a_complaint(browser: Any, page_fil
     assert asked == [page_file.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.broken") is None
+    page.context.close()
+
+
+@pytest.mark.parametrize(("lang", "width"), [("en", 1400), ("zh", 390)])
+def test_the_whole_report_of_a_log_is_drawn(browser: Any, tmp_path: Path, lang: Any, width: int) -> None:
+    rng = np.random.default_rng(0)
+    n = 1500
+    log = fp.read_events(
+        pd.DataFrame(
+            {
+                "user_id": [f"u{u}" for u in rng.integers(0, 80, n)],
+                "item_id": [f"item {i} </b>" for i in rng.integers(0, 40, n)],
+                "event_type": rng.choice(["view", "cart", "purchase"], n, p=[0.7, 0.2, 0.1]),
+                "timestamp": 1_767_225_600 + rng.integers(0, 40 * 86_400, n),
+                "price": rng.integers(1, 50, n).astype(float),
+            }
+        )
+    )
+    found = fp.analyze(log, lang=lang)
+    path = found.html(tmp_path / "report.html")
+    page, complaints, _ = opened(browser, path, width=width)
+    charts = page.evaluate(DRAWN)
+    expected = {f"chart-{name}" for name, result in found.results.items() if result.chart is not None and not result.is_empty}
+    assert {chart["id"] for chart in charts} == expected
+    assert [chart for chart in charts if chart["shapes"] < 4 or chart["height"] < 100 or chart["bad"]] == []
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert path.stat().st_size < 5_000_000
     page.context.close()
 
 

@@ -192,6 +192,17 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         ),
     ),
     Analysis(
+        "anomalies",
+        TRUST,
+        Phrase("Unusual days", "异常日期"),
+        Phrase("Days that do not fit what came before, and who made them so.", "与以往不符的日期，以及造成异常的因素。"),
+        "anomalies.anomalies",
+        Phrase(
+            "Did what people are after change as well? `footpath analyze STORE --only interest_drift`",
+            "用户的兴趣是否也变了？`footpath analyze STORE --only interest_drift`",
+        ),
+    ),
+    Analysis(
         "bots",
         TRUST,
         Phrase("Suspected bots", "疑似机器人"),
