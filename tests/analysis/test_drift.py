@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 import footpath as fp
-from footpath.analysis.drift import divergence, interest_drift
+from footpath.analysis.drift import _best_splits, divergence, interest_drift
 from footpath.errors import ConfigError, NotInLogError
 from footpath.events.log import EventLog
 
@@ -64,6 +64,19 @@ def test_weighted_divergence_is_what_a_side_tells_of_the_label() -> None:
     entropy = 1.0  # 4 of 8 in all
     within = 2 / 8 * 0 + 6 / 8 * -(1 / 3 * np.log2(1 / 3) + 2 / 3 * np.log2(2 / 3))
     assert divergence(first, second, weighted=True) == pytest.approx(entropy - within)
+
+
+def test_the_best_split_of_a_user_is_that_of_trying_each() -> None:
+    rng = np.random.default_rng(8)
+    sizes = [9, 4, 12]
+    counts = rng.integers(0, 5, (sum(sizes), 3)).astype(float)
+    user, begin = np.repeat([0, 1, 2], sizes), np.array([0, 9, 13])
+    best, cut = _best_splits(counts, user, begin)
+    for code, (start, size) in enumerate(zip(begin, sizes, strict=True)):
+        sides = {at: (counts[start:at].sum(axis=0), counts[at : start + size].sum(axis=0)) for at in range(start + 1, start + size)}
+        tried = {at: float(divergence(a, b, weighted=True)) for at, (a, b) in sides.items() if min(a.sum(), b.sum()) >= 5}
+        assert best[code] == pytest.approx(max(tried.values()))
+        assert tried[int(cut[code])] == pytest.approx(best[code])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -151,6 +151,7 @@ def test_buyers_walk_the_planted_path_and_the_purchase_itself_is_no_part_of_it()
     assert best["q_value"] < 1e-9
     assert best["example_users"] == ["u001", "u003", "u005"]
     assert "search > favourite" in found.findings[0].text
+    assert found.findings[0].p_value == best["q_value"]  # the best of many is no single test
 
 
 def test_acts_after_the_outcome_do_not_count() -> None:

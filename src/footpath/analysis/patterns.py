@@ -396,10 +396,10 @@ def _leaving(t: Trail, acts: CodedActs, unit: str | None) -> _Groups:
     sequences, users = _sequences(acts, order, seq, np.ones(len(seq), bool), kept)
     group = np.where(away[kept], 0, 1)
     definition = say(
-        "Sessions after which the user stayed away for more than {days:g} days against those after which they came back; sessions of "
-        "the last {days:g} days cannot be judged and are left out.",
-        "用户此后 {days:g} 天以上未再出现的会话，与此后返回的会话相比；最后 {days:g} 天的会话尚无法判断，未计入。",
-        days=horizon / day,
+        "Sessions after which the user stayed away for more than {hours:,.0f} hours against those after which they came back; "
+        "sessions of the last {hours:,.0f} hours cannot be judged and are left out.",
+        "用户此后 {hours:,.0f} 小时以上未再出现的会话，与此后返回的会话相比；最后 {hours:,.0f} 小时的会话尚无法判断，未计入。",
+        hours=24 * horizon / day,
     )
     among = say("the sessions after which users stay away", "用户此后不再回来的会话")
     return _Groups(sequences, group, users, ["stays away", "comes back"], [0], definition, among, [])
@@ -679,7 +679,8 @@ def _findings(groups: _Groups, table: list[dict[str, Any]], contrast: str) -> tu
         effect = abs(np.log(line["risk_ratio"]))
         weight = float(min(1.0, (line["support"] + line["support_others"]) / (line["n"] + line["n_others"]) * effect))
         ids = (f"share_{rank}", f"share_others_{rank}", f"risk_ratio_{rank}")
-        return (Finding("finding", text, ids, line["p_value"], weight),)
+        # it is the best of all that were tested: only the corrected value says how surprising that is
+        return (Finding("finding", text, ids, line["q_value"], weight),)
     return ()
 
 
