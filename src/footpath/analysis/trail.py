@@ -400,9 +400,12 @@ def _sessions(log: EventLog, table: ir.Table, gap_minutes: float | None) -> tupl
         gap = CLOCK_GAP_MINUTES if gap_minutes is None else gap_minutes
         before = table.timestamp.lag().over(ordered)
         late = (table.timestamp > before + ibis.interval(seconds=round(gap * 60))).fill_null(True)
-        table = table.mutate(_new=late.cast("int64"))
-        table = table.mutate(session=(table._new.sum().over(so_far) - 1).cast("int64")).drop("_new")
+        # both passes are over a user's acts in order, for another sort, by session, costs as much as all the rest
+        table = table.mutate(_new=late.cast("int64"), _place=ibis.row_number().over(ordered))
+        opened = ibis.ifelse(table._new == 1, table._place, ibis.null("int64")).max().over(so_far)
+        table = table.mutate(session=(table._new.sum().over(so_far) - 1).cast("int64"), step=(table._place - opened).cast("int64"))
         rule = say("a pause longer than {gap:g} minutes ends a session", "间隔超过 {gap:g} 分钟即结束会话", gap=gap)
+        return table.drop("_new", "_place"), rule, True
     elif gap_minutes is not None:
         raise NotInLogError(f"sessions by a gap of {gap_minutes:g} minutes need a clock, and log {log.name!r} has none")
     else:

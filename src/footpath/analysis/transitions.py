@@ -72,12 +72,9 @@ def transitions(
     )
     labels = frequent_labels(t.acts, max_labels)
 
-    def pairs(acts: ir.Table) -> ir.Table:
-        found = following(gathered(scoped(acts, within), labels, OTHER))
-        found = found.filter(found.next_label.notnull())
-        return found.group_by(from_label="label", to_label="next_label").agg(n=found.count().cast("int64"), n_users=found.user_id.nunique())
-
-    rows, query = t.compute(pairs)
+    of_users = _of_users(t.acts, within).cache()  # one window for all that is counted below
+    told_apart = _gathered(of_users, labels)
+    rows, query = _counts(told_apart).to_pyarrow(), _counts(_gathered(_of_users(t.lazy, within), labels))
     if not rows.num_rows:
         why = say("no act is followed by another {where}", "{where}没有任何行为后面还有其他行为", where=_where(t, within))
         return t.nothing("transitions", definition, why, SCHEMA)
@@ -88,7 +85,7 @@ def transitions(
     n = np.zeros((len(names),) * 2, np.int64)
     n_users = np.zeros_like(n)
     n[i, j], n_users[i, j] = rows["n"].to_numpy(), rows["n_users"].to_numpy()
-    variance = _variance(t, labels, within, place, n) if t.counts.users >= SMALL else np.full(n.shape, np.nan)
+    variance = _variance(told_apart, place, n) if t.counts.users >= SMALL else np.full(n.shape, np.nan)
     table = _table(names, n, n_users, variance, confidence)
     frequent = set([name for name in labels if name in place][:top])
     kept = np.array(
@@ -139,7 +136,7 @@ def transitions(
             ),
         )
     ]
-    borne = [*_strongest(observed, int(n.sum()), t), *_repeats(t, within, confidence)]
+    borne = [*_strongest(observed, int(n.sum()), t), *_repeats(t, of_users, confidence)]
     return Result(
         "transitions",
         observed,
@@ -158,17 +155,31 @@ def _where(t: Trail, within: str) -> Phrase:
     return say("within a user's acts", "在同一用户的行为序列中")
 
 
-def _variance(
-    t: Trail, labels: Sequence[str], within: str, place: dict[str, int], n: Int64[np.ndarray, "L L"]
-) -> Float64[np.ndarray, "L L"]:
+def _of_users(acts: ir.Table, within: str) -> ir.Table:
+    """How often each user goes from each label to each: `user_id`, `label`, `next_label`, `n`."""
+    found = following(scoped(acts.select("user_id", "session", "step", "position", "label"), within))
+    found = found.filter(found.next_label.notnull())
+    return found.group_by("user_id", "label", "next_label").agg(n=found.count().cast("int64"))
+
+
+def _gathered(cells: ir.Table, labels: Sequence[str]) -> ir.Table:
+    """The same with every label that is not among these called `OTHER`."""
+    named = gathered(cells, labels, OTHER)
+    named = named.mutate(next_label=ibis.ifelse(named.next_label.isin(list(labels)), named.next_label, OTHER))
+    return named.group_by("user_id", "label", "next_label").agg(n=named.n.sum().cast("int64"))
+
+
+def _counts(cells: ir.Table) -> ir.Table:
+    return cells.group_by(from_label="label", to_label="next_label").agg(n=cells.n.sum().cast("int64"), n_users=cells.count())
+
+
+def _variance(cells: ir.Table, place: dict[str, int], n: Int64[np.ndarray, "L L"]) -> Float64[np.ndarray, "L L"]:
     """The variance of observed minus expected for each pair, summed over users.
 
     With a and b the shares of the two labels, a user's part in observed minus expected is n_uij - b n_ui - a n_uj + a b n_u, to first
     order; its squares are summed from sums of products, so that no row of a user leaves the engine.
     """
-    found = following(gathered(scoped(t.acts, within), labels, OTHER))
-    found = found.filter(found.next_label.notnull())
-    cells = found.group_by("user_id", "label", "next_label").agg(n=found.count().cast("float64"))
+    cells = cells.mutate(n=cells.n.cast("float64"))
     cells = cells.mutate(
         n_from=cells.n.sum().over(ibis.window(group_by=["user_id", "label"])),
         n_to=cells.n.sum().over(ibis.window(group_by=["user_id", "next_label"])),
@@ -294,17 +305,16 @@ def _strongest(table: pa.Table, total: int, t: Trail) -> list[tuple[Finding, Cel
     return [(Finding("finding", text, (cell.id,), row["q_value"], min(1.0, (row["n"] - row["expected"]) / total)), cell)]
 
 
-def _repeats(t: Trail, within: str, confidence: float) -> list[tuple[Finding, Cell]]:
+def _repeats(t: Trail, cells: ir.Table, confidence: float) -> list[tuple[Finding, Cell]]:
     """How often the same label comes again, over all labels, against what chance expects; the interval is over users."""
-    found = following(scoped(t.acts, within))
-    found = found.filter(found.next_label.notnull())
-    users = found.group_by("user_id").agg(n=found.count().cast("float64"), same=(found.label == found.next_label).cast("float64").sum())
+    cells = cells.mutate(n=cells.n.cast("float64"))
+    users = cells.group_by("user_id").agg(n=cells.n.sum(), same=ibis.ifelse(cells.label == cells.next_label, cells.n, 0.0).sum())
     sums = users.aggregate(
         users=users.count(), n=users.n.sum(), same=users.same.sum(), nn=(users.n * users.n).sum(),
         ns=(users.n * users.same).sum(), ss=(users.same * users.same).sum(),
     ).to_pyarrow().to_pylist()[0]  # fmt: skip
-    begun = found.group_by("label").agg(n_from=found.count().cast("float64"))
-    ended = found.group_by(_next="next_label").agg(n_to=found.count().cast("float64"))
+    begun = cells.group_by("label").agg(n_from=cells.n.sum())
+    ended = cells.group_by(_next="next_label").agg(n_to=cells.n.sum())
     both = begun.inner_join(ended, begun.label == ended["_next"])
     product = (both.n_from * both.n_to).sum().to_pyarrow().as_py()
     n, same = sums["n"], sums["same"]
