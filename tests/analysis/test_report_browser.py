@@ -142,6 +142,9 @@ def test_paper_is_white_and_shows_what_was_folded(browser: Any, page_file: Path)
     page, complaints, _ = opened(browser, page_file, scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.pdf()[:4] == b"%PDF"
     assert complaints == []
