@@ -192,6 +192,17 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         ),
     ),
     Analysis(
+        "propensity",
+        RATES,
+        Phrase("Who will act next", "谁会采取行动"),
+        Phrase("How well the past of a user tells what comes in the days after.", "用户过去的行为能多好地预示其后若干天的行为。"),
+        "propensity.propensity",
+        Phrase(
+            "What marks these users? `footpath analyze STORE --only segments`",
+            "这些用户有什么特征？`footpath analyze STORE --only segments`",
+        ),
+    ),
+    Analysis(
         "anomalies",
         TRUST,
         Phrase("Unusual days", "异常日期"),
