@@ -160,3 +160,11 @@ def test_wrong_options_and_logs_without_arms_say_so() -> None:
     small = ab_test(log)
     assert any("under 30 users" in w for w in small.meta["warnings"])
     assert not small.findings
+
+
+def test_an_arm_that_buys_nothing_at_all_is_a_doubt_too() -> None:
+    result = ab_test(experiment(400, 1.0, buys=0.0, seed=4))
+    cell = result.cell("purchase_rate.B.relative")
+    assert (cell.value, cell.low) == (-1.0, -1.0)
+    assert -1.0 < cell.high < 0
+    assert any("A guardrail fell: the purchase rate of B is -100.0%" in f.text for f in result.findings)

@@ -153,3 +153,11 @@ def test_wrong_options_and_empty_logs_say_so() -> None:
     with pytest.raises(ConfigError, match="must differ, got 'view'"):
         rates(log, shown="view", acted="view")
     assert rates(trail(log, since="2030-01-01")).is_empty
+
+
+def test_where_nobody_acts_the_interval_over_users_is_not_a_point() -> None:
+    rows = [row(f"u{n}", "x", "impression", n, f"r{n}", slot=0) for n in range(40)] + [row("u0", "y", "impression", 50, "r0", slot=1)]
+    rows += [row("u0", "y", "click", 51, "r0", slot=1)]
+    found = rates(read(rows)).table.to_pylist()[0]
+    assert (found["acted"], found["cluster_low"]) == (0, 0.0)
+    assert found["cluster_high"] == pytest.approx(wilson(0, 40)[1])

@@ -345,6 +345,9 @@ def _difference(old: float, old_error: float, new: float, new_error: float, z: f
     found = {"difference": _none(gap), "low": _none(gap - z * error), "high": _none(gap + z * error)}
     if error > 0:
         found["p_value"] = _none(float(2 * ndtr(-abs(gap) / error)))
+    if old > 0 and new == 0:
+        found["relative"], found["relative_low"] = -1.0, -1.0
+        found["relative_high"] = _none(min(0.0, (gap + z * error) / old))
     if old > 0 and new > 0:
         # on the log scale the interval of a ratio cannot cross 0
         spread = float(np.hypot(old_error / old, new_error / new))

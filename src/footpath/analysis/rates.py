@@ -311,6 +311,11 @@ def _rows(t: Trail, measure: Measure, found: pa.Table, key: str, confidence: flo
     low, high = wilson(columns["acted"], columns["n"], confidence)
     half = float(ndtri((1 + confidence) / 2)) * error
     lift, p = _against_rest(columns, rate, error)
+    around = np.stack([np.maximum(0.0, rate - half), np.minimum(1.0, rate + half)])
+    # where none or all acted nothing is known of the spread between users; as many users as units would tell no more than this
+    extreme = (columns["acted"] == 0) | (columns["acted"] == columns["n"])
+    users_acted = np.where(columns["acted"] == 0, 0.0, columns["n_users"])
+    around = np.where(extreme & ~np.isnan(half), np.stack(wilson(users_acted, columns["n_users"], confidence)), around)
     titles = t.titles([row["value"] for row in rows[:MAX_ROWS]]) if key == "item" else {}
     last = t.counts.last
     if len(rows) > MAX_ROWS:
@@ -328,8 +333,7 @@ def _rows(t: Trail, measure: Measure, found: pa.Table, key: str, confidence: flo
             {
                 "measure": measure.name, "value": row["value"], "title": titles.get(row["value"]), "n": row["n"],
                 "n_users": row["n_users"], "acted": row["acted"], "rate": _none(rate[i]), "low": float(low[i]), "high": float(high[i]),
-                "cluster_low": None if np.isnan(half[i]) else max(0.0, float(rate[i] - half[i])),
-                "cluster_high": None if np.isnan(half[i]) else min(1.0, float(rate[i] + half[i])),
+                "cluster_low": _none(around[0, i]), "cluster_high": _none(around[1, i]),
                 "lift": _none(lift[i]), "p_value": _none(p[i]), "small": row["n"] < SMALL or row["n_users"] < SMALL,
                 "complete": not (key == "day" and last is not None and row["value"] == f"{last:%Y-%m-%d}" and last.hour < 23),
             }
