@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, train
+from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, train, user
 from footpath.errors import FootpathError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for command in (
     ingest.ingest,
     quality.quality,
     analyze.analyze,
+    user.user,
     evaluate.evaluate,
     train.train,
     recommend.recommend,
