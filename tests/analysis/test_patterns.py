@@ -333,3 +333,30 @@ def test_a_contrast_that_the_log_lacks_is_named() -> None:
         patterns(buyers(), contrast="rating")
     with pytest.raises(NotInLogError, match="no column 'segmnt'"):
         patterns(buyers(), contrast="segmnt")
+
+
+def telltale(seed: int, times: int) -> EventLog:
+    """600 users of six random sessions; a fifth, the segment `special`, walks one path `times` as often as the 4 % of the others."""
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[str, str, float]] = []
+    segment = {f"u{k:03}": "special" if k < 120 else "rest" for k in range(600)}
+    for user, kind_of_user in segment.items():
+        for session in range(6):
+            path = rng.choice(
+                ["view", "search", "click", "favourite", "cart"], 3 + rng.integers(0, 5), p=[0.5, 0.2, 0.15, 0.05, 0.1]
+            ).tolist()
+            if rng.random() < 0.04 * (times if kind_of_user == "special" else 1):
+                path = ["search", "favourite", "search", "cart"]
+            rows += [(user, kind, 1_440.0 * session + step) for step, kind in enumerate(path)]
+    return log_of(rows, users=pd.DataFrame({"user_id": list(segment), "segment": list(segment.values())}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_telltale_path_of_a_segment_is_found_and_without_it_there_is_none(seed: int) -> None:
+    found = patterns(telltale(seed, 4), contrast="segment")
+    best = found.table.to_pylist()[0]
+    assert (best["pattern"], best["group"]) == ("search > favourite > search > cart", "special")
+    assert best["low"] <= 4 <= best["high"]
+    assert "“search > favourite > search > cart”" in found.findings[0].text
+    assert patterns(telltale(seed, 1), contrast="segment").findings == ()
