@@ -133,6 +133,15 @@ def test_cohorts_alike_raise_no_finding() -> None:
     assert [retention(cohorts([0.4] * 10, seed), period="week").findings for seed in range(3)] == [()] * 3
 
 
+def test_a_log_that_begins_in_the_middle_of_things_raises_none() -> None:
+    # the same users all along, some of them busy, so that these are met first: nothing has changed
+    rng = np.random.default_rng(1)
+    acts = [(f"u{user}", float(day)) for user, rate in enumerate(rng.gamma(0.7, 6, 900)) for day in rng.uniform(0, 84, rng.poisson(rate))]
+    result = retention(on_days(acts), period="week")
+    assert float(result.cell("late_less_early").high or 0) < 0
+    assert result.findings == ()
+
+
 def test_a_log_shorter_than_a_period_says_so() -> None:
     result = retention(on_days([("a", 0.5), ("b", 1.5), ("a", 2.5)]), period="month")
     assert any("no cell is complete" in warning for warning in result.meta["warnings"])

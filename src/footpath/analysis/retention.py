@@ -34,6 +34,8 @@ from footpath.result import Cell, Finding, Phrase, Result, say
 from footpath.statistics import wilson
 
 SMALL: Final = 30
+DWINDLED: Final = 0.8
+"""Of the mean size of earlier cohorts: below it, later ones that come back less may only lack those who came before the log began."""
 SCHEMA: Final = {
     "cohort": pa.date32(), "age": pa.int64(), "n": pa.int64(), "retained": pa.int64(), "share": pa.float64(), "low": pa.float64(),
     "high": pa.float64(), "complete": pa.bool_(),
@@ -91,7 +93,7 @@ def retention(
     table = _triangle(counted, sizes, last, periods, period, seen, confidence)
     mean = _mean(table, confidence)
     warnings = _warnings(t, table, seen, period, mode)
-    findings, cells = _findings(table, seen, period, start)
+    findings, cells = _findings(table, period)
     ages = mean.to_pylist()
     cells = (
         Cell("cohorts", len(sizes), "cohorts"),
@@ -277,7 +279,7 @@ def _chart(table: pa.Table, mean: pa.Table, period: Period) -> dict[str, Any] | 
     return heatmap([str(age) for age in ages], names, values, x_name=after, y_name=first, low=0.0)
 
 
-def _findings(table: pa.Table, seen: Observation, period: Period, start: str) -> tuple[tuple[Finding, ...], tuple[Cell, ...]]:
+def _findings(table: pa.Table, period: Period) -> tuple[tuple[Finding, ...], tuple[Cell, ...]]:
     """Whether later cohorts come back more or less than earlier ones, at the first age at which both halves have at least two."""
     rows = [row for row in table.to_pylist() if row["complete"] and row["age"] > 0]
     first = min(table["cohort"].to_pylist())
@@ -294,7 +296,9 @@ def _findings(table: pa.Table, seen: Observation, period: Period, start: str) ->
             Cell("late_less_early", found.difference, "share", found.n_early + found.n_late, found.low, found.high, f"age {age}"),
         )
         small = min(found.n_early, found.n_late) < SMALL
-        if small or found.low <= 0 <= found.high or abs(found.difference) < 0.1 * max(found.early, found.late):
+        # heavy users of a log that begins in the middle of things have their first act early: cohorts then dwindle as they get worse
+        dwindled = found.difference < 0 and found.n_late / (len(at) - half) < DWINDLED * found.n_early / half
+        if dwindled or small or found.low <= 0 <= found.high or abs(found.difference) < 0.1 * max(found.early, found.late):
             return (), cells
         more = found.difference > 0
         text = say(
