@@ -157,7 +157,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Of those who came first at the same time, how many act again later.", "同一时期首次到来的用户，后来有多少再次活跃。"),
         "retention.retention",
         Phrase(
-            "How many come back at all, in that period or later? `footpath analyze STORE --only retention --set retention.mode=on_or_after`",
+            "How many come back at all, in that period or later? "
+            "`footpath analyze STORE --only retention --set retention.mode=on_or_after`",
             "在该时期或之后，总共有多少人回来？`footpath analyze STORE --only retention --set retention.mode=on_or_after`",
         ),
     ),
