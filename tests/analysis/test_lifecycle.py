@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analysis.logs_by_hand import on_days, random_log
 
 from footpath.analysis.lifecycle import lifecycle
 from footpath.analysis.trail import trail
 from footpath.errors import ConfigError
+from tests.analysis.logs_by_hand import on_days, random_log
 
 # ann: weeks 0 1 3; bob: 0; cleo: 1 2; the first day is a Monday
 WORKED = [("ann", 0), ("ann", 8.5), ("ann", 22.5), ("bob", 1.5), ("cleo", 9.5), ("cleo", 16.5), ("dan", 28.5)]

@@ -8,10 +8,10 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.analysis.logs_by_hand import MONDAY, log_of
 
 from footpath.analysis.periods import observation, period_number, period_of, period_start, shift
 from footpath.analysis.trail import trail
+from tests.analysis.logs_by_hand import MONDAY, log_of
 
 
 def test_numbers_inside_and_outside_the_engine_are_those_of_the_calendar() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ibis
 import pyarrow as pa
 import pytest
-from tests.analysis.logs_by_hand import on_days
 
 from footpath.analysis.reconcile import reconcile
 from footpath.analysis.retention import retained_users
 from footpath.analysis.rfm import rfm
 from footpath.errors import ConfigError, NotInLogError
 from footpath.result import Result
+from tests.analysis.logs_by_hand import on_days
 
 
 def users(*ids: str | None) -> pa.Table:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.analysis.reports_by_hand import CHARTS, catalog_by_hand, report
 
 import footpath as fp
 from footpath.page.document import document, frame
+from tests.analysis.reports_by_hand import CHARTS, catalog_by_hand, report
 
 CHROMIUM = Path("/usr/bin/chromium")
 DRAWN = """() => [...document.querySelectorAll('.chart')].map(chart => {

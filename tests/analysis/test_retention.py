@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analysis.logs_by_hand import MONDAY, log_of, on_days, random_log
 
 from footpath.analysis.retention import retained_users, retention
 from footpath.analysis.trail import trail
 from footpath.errors import ConfigError, NotInLogError
 from footpath.events.log import EventLog
+from tests.analysis.logs_by_hand import MONDAY, log_of, on_days, random_log
 
 # weeks begin on days 0, 7, 14, 21; the log ends on day 22.5, within the fourth week
 WORKED = [("ann", 0.5), ("ann", 8.5), ("ann", 15.5), ("bob", 1.5), ("bob", 16.5), ("cleo", 7.5), ("cleo", 22.5), ("dan", 9.5)]

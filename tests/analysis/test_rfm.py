@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.analysis.logs_by_hand import MONDAY, log_of, on_days
 
 from footpath.analysis.rfm import SEGMENTS, rfm
 from footpath.analysis.trail import trail
 from footpath.errors import NotInLogError
 from footpath.events.log import EventLog
+from tests.analysis.logs_by_hand import MONDAY, log_of, on_days
 
 
 def bought(rows: list[tuple[str, float, float]], **more: Any) -> EventLog:

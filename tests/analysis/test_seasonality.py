@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.analysis.logs_by_hand import MONDAY, log_of, on_days
 
 from footpath.analysis.seasonality import seasonality
 from footpath.analysis.trail import trail
 from footpath.errors import ConfigError, NotInLogError
 from footpath.events.log import EventLog
+from tests.analysis.logs_by_hand import MONDAY, log_of, on_days
 
 
 def cells(log: EventLog, **options: Any) -> dict[tuple[str, int], int]:

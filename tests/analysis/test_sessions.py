@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analysis.logs_by_hand import MONDAY, log_of, on_days, random_log
 
 import footpath as fp
 from footpath.analysis.sessions import sessions
 from footpath.analysis.trail import trail
 from footpath.errors import ConfigError, NotInLogError
+from tests.analysis.logs_by_hand import MONDAY, log_of, on_days, random_log
 
 
 def at(*minutes: float) -> list[tuple[str, object]]:

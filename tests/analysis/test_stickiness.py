@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analysis.logs_by_hand import on_days, random_log
 
 from footpath.analysis.stickiness import stickiness
 from footpath.analysis.trail import trail
 from footpath.errors import ConfigError
+from tests.analysis.logs_by_hand import on_days, random_log
 
 
 @settings(deadline=None, max_examples=6)

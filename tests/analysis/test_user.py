@@ -7,13 +7,13 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.analysis.logs_by_hand import MONDAY, log_of, on_days, random_log
 
 import footpath as fp
 from footpath.analysis.trail import trail
 from footpath.analysis.transitions import transitions
 from footpath.analysis.user import user_timeline
 from footpath.errors import DataError
+from tests.analysis.logs_by_hand import MONDAY, log_of, on_days, random_log
 
 
 def test_repeats_and_sessions_are_those_of_the_hand() -> None:
