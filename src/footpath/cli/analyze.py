@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from footpath.cli import console
 from footpath.errors import ConfigError
+
+if TYPE_CHECKING:
+    from footpath.analysis.report import Report
 
 
 def analyze(
@@ -35,7 +38,6 @@ def analyze(
     """Sessions, funnels, paths, retention, segments, drift and more: what stands out, what to doubt, what to ask next."""
     from footpath.analysis import report as reports
     from footpath.events.store import open_store
-    from footpath.result import in_language
 
     if format not in ("parquet", "csv"):
         raise ConfigError(f"--format must be parquet or csv, got {format!r}")
@@ -75,7 +77,18 @@ def analyze(
     if json:
         console.print_json({"store": str(store)} | found.to_dict())
         return
-    zh = lang == "zh"
+    print_findings(found, store)
+    for path in (report, tables):
+        if path is not None:
+            console.out.print(f"\nwritten: {path}", style="dim", markup=False)
+    console.next_step(f"open {report}" if report is not None else f"footpath analyze {shlex.quote(str(store))} --report report.html")
+
+
+def print_findings(found: Report, store: Path) -> None:
+    """The front page of a report: headlines, what stands out, what to doubt, what to ask next, what was not measured."""
+    from footpath.result import in_language
+
+    zh = found.lang == "zh"
     with_bots = any(h.without_bots is not None for h in found.headlines)
     columns = ["", "数字" if zh else "figure", *(["去除疑似机器人" if zh else "without suspected bots"] if with_bots else [])]
     rows = [
@@ -99,10 +112,6 @@ def analyze(
         console.out.print(f"\n{'未能统计' if zh else 'Not measured'}", style="bold")
         for name, reason in found.not_measured.items():
             console.out.print(f"  - {name}: {reason}", markup=False)
-    for path in (report, tables):
-        if path is not None:
-            console.out.print(f"\nwritten: {path}", style="dim", markup=False)
-    console.next_step(f"open {report}" if report is not None else f"footpath analyze {shlex.quote(str(store))} --report report.html")
 
 
 def _figure(value: float | None, kind: str) -> str:

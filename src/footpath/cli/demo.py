@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from footpath.cli import console
+from footpath.cli.analyze import print_findings
 from footpath.cli.evaluate import print_report
 from footpath.cli.quality import print_quality
 from footpath.cli.recommend import print_recommendations
@@ -20,7 +21,8 @@ def demo(
     into: Annotated[Path, typer.Option(help="The folder to work in; its store and run are made anew.")] = Path("demo"),
     json: console.Json = False,
 ) -> None:
-    """Fetch MovieLens-100k, check it, compare four models, and recommend to three users."""
+    """Fetch MovieLens-100k, check it, look at what people do, compare four models, and recommend to three users."""
+    from footpath.analysis.report import analyze
     from footpath.events import fetch as public
     from footpath.events.store import ingest, open_store
     from footpath.experiments import runs
@@ -39,6 +41,13 @@ def demo(
         print_quality(log.quality, "1. The log: MovieLens-100k")
         console.out.print(f"Licence: {fetched.licence}\n", style="dim")
     with console.progress() as progress:
+        trails = analyze(log, source=str(store), progress=progress)
+    page = trails.html(into / "report.html")
+    if not json:
+        console.out.print("2. What people do", style="bold")
+        print_findings(trails, store)
+        console.out.print(f"\nwritten: {page}\n", style="dim", markup=False)
+    with console.progress() as progress:
         report = compare(log, [Candidate(name) for name in MODELS], protocol="loo", progress=progress).to_dict()
     if not json:
         print_report(report, MODELS)
@@ -49,7 +58,14 @@ def demo(
     answers = [runs.recommend_from(run, user=user, k=5) for user in users]
     if json:
         console.print_json(
-            {"quality": log.quality.to_dict(), "evaluation": report, "recommendations": answers, "store": str(store), "run": str(run_path)}
+            {
+                "quality": log.quality.to_dict(),
+                "report": str(page),
+                "evaluation": report,
+                "recommendations": answers,
+                "store": str(store),
+                "run": str(run_path),
+            }
         )
         return
     for answer in answers:
