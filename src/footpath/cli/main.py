@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, train, user
+from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, simulate, train, user
 from footpath.errors import FootpathError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for command in (
     fetch.fetch,
+    simulate.simulate,
     ingest.ingest,
     quality.quality,
     analyze.analyze,

@@ -476,3 +476,26 @@ def _truth(shop: Shop, told: list[dict[str, Any]]) -> dict[str, Any]:
         "churn": {"pattern": ["search with 0 results"] * 2, "effect": stories.churn, "n_users": len(left), "user_ids": ids(left)},
     }  # fmt: skip
     return {name: {"planted": getattr(stories, name) > 0, "strength": getattr(stories, name), **story} for name, story in found.items()}
+
+
+def describe_story(name: str, story: Mapping[str, Any]) -> str:
+    """The truth of one planted story in a line."""
+    if name == "bug_week":
+        what = f"of what is put into the cart, {story['cart_to_purchase_in_week']:.0%} is bought instead of {story['cart_to_purchase']:.0%}"
+        return f"{what}, {story['start'][:10]} to {story['end'][:10]}"
+    if name == "bots":
+        fewer = f" ({story['stated_users']} in a larger log)" if story["n_users"] < story["stated_users"] else ""
+        times = f"{story['effect']:g} times as many as people"
+        return f"{story['n_users']} users{fewer} with {story['acts_per_user']:,} acts, {times}, from {story['start']}"
+    if name == "drift":
+        return f"{len(story['user_ids']):,} users ({story['share']:.0%}) turn to the categories {story['effect']} further, at {story['at']}"
+    if name == "duplicates":
+        return f"{story['n_rows']:,} rows arrive twice, those of {story['start']} to {story['end']}"
+    if name == "late":
+        return f"{story['n_rows']:,} rows ({story['share']:.1%}) arrive up to {story['latest_hours']:g} hours late"
+    if name == "telltale":
+        path = " > ".join(story["pattern"])
+        return f"{path} in {story['share']:.1%} of the sessions of segment {story['segment']}, {story['share_others']:.1%} of the others"
+    if name == "variant":
+        return f"policy {story['policy']} draws {story['effect']:.1%} more clicks than {story['control']} on the same pages"
+    return f"{story['n_users']:,} users left for good after two searches in a row without a result"
