@@ -70,9 +70,8 @@ class ItemKNN:
     def _weighted(self, by_user: sp.csr_matrix) -> sp.csr_matrix:
         by_item = by_user.T
         if self.weighting == "bm25":
-            return bm25_weight(by_item, self.k1, self.b).T.tocsr()
-        weighted = tfidf_weight(by_item) if self.weighting == "tfidf" else by_item.tocoo()
-        weighted.eliminate_zeros()  # of users who took all items but one, whose weight is log(1): an item of theirs alone has no length
+            return _without_rounding(bm25_weight(by_item, self.k1, self.b)).T.tocsr()
+        weighted = _without_rounding(tfidf_weight(by_item)) if self.weighting == "tfidf" else by_item.tocoo()
         return normalize(weighted).T.tocsr()
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
@@ -85,3 +84,10 @@ class ItemKNN:
     def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
         self.items, self._popularity, self._similarity = items, state["popularity"], unpack("similarity", state, len(items))
         return self
+
+
+def _without_rounding(weighted: sp.coo_matrix) -> sp.coo_matrix:
+    """Zeros where users took all items but one: their weight is log(1), and processors round log(N) - log1p(N - 1) to other last bits."""
+    weighted.data[np.abs(weighted.data) < 1e-12] = 0.0
+    weighted.eliminate_zeros()
+    return weighted
