@@ -30,8 +30,8 @@ EXAMINED: Final = (1.0, 0.8, 0.66, 0.57, 0.5)
 """How likely each slot is looked at; a slot that is not looked at is not clicked."""
 DECAY: Final = 0.6
 """Weight of a category that was clicked n clicks ago: DECAY ** n."""
-BASE, FIRST, SECOND, RECENT, QUALITY, TEMPTED = -1.9, 1.7, 0.9, 0.6, 0.5, 0.6
-LEARNED: Final = 0.5
+BASE, FIRST, SECOND, RECENT, QUALITY, TEMPTED = -2.4, 3.0, 1.5, 0.4, 0.5, 0.6
+LEARNED: Final = 0.6
 """Share of a page that follows the last clicks; of a search, the share that follows the query."""
 SEGMENTS: Final = {"regular": 0.5, "bargain": 0.2, "gift": 0.2, "loyal": 0.1}
 TELLTALE_SEGMENT: Final = "gift"
@@ -39,9 +39,9 @@ TELLTALE: Final = ("search", "view", "cart", "remove")
 """The path of the tell-tale sessions; nothing is removed from a cart anywhere else."""
 BOTS: Final = 40
 MOST_OF_EVENTS_BOTS: Final = 0.1
-EVENTS_PER_USER: Final = 80.6
-LOST_BY_CHURN: Final = 11.9
-ACTS_PER_USER: Final = 21.0
+EVENTS_PER_USER: Final = 77.5
+LOST_BY_CHURN: Final = 10.6
+ACTS_PER_USER: Final = 19.0
 """What a person does in the whole log, impressions not counted."""
 FEWEST_EVENTS: Final = 1_000
 MOST_EVENTS: Final = 1_000_000_000
@@ -74,7 +74,7 @@ class Stories:
     """How strong each planted story is: 1 the stated effect, 0 absent, between and above in proportion.
 
     bug_week: in one calendar week the probability that what is in the cart is bought halves. bots: 40 users (fewer in a log of under
-    about half a million events) act 50 times as often as people, at even pauses, in one burst. drift: a third of the users turn to the
+    about 380 thousand events) act 50 times as often as people, at even pauses, in one burst. drift: a third of the users turn to the
     categories two further, at one moment. duplicates: all rows of 12 hours are delivered twice. late: 1 % of the rows arrive up to three
     days late. telltale: in sessions of the segment `gift` one path is four times as frequent. variant: policy B draws 15 % more clicks.
     churn: after two failed searches in a row a user never comes back.
@@ -111,7 +111,7 @@ class Stories:
 
 @dataclass(frozen=True)
 class History:
-    """What the shop knows when it answers: who it is, and the items that were clicked, oldest first.
+    """What the shop knows when it answers: who it is, and the items that were clicked in this visit, oldest first.
 
     user_id: None, or an id that the shop has not, is somebody without settled interests, under policy A.
     """
@@ -201,8 +201,10 @@ class Shop:
         self._cell_last: Int64[np.ndarray, " S"] = np.searchsorted(self._cell, np.arange(kinds * SLOTS), side="right") - 1
         self._cell_first: Int64[np.ndarray, " S"] = np.searchsorted(self._cell, np.arange(kinds * SLOTS))
         self.quality: Float64[np.ndarray, " N"] = rng.normal(0.0, QUALITY, n)
-        popular = 1.0 / (np.arange(kinds) + 3.0)
-        self._popular: Float64[np.ndarray, " C"] = rng.permutation(popular / popular.sum())
+        popular = 1.0 / (np.arange(kinds) + 1.5)
+        popular = np.concatenate([rng.permutation(popular[: kinds // 2]), rng.permutation(popular[kinds // 2 :])]) / popular.sum()
+        ring = np.argsort(np.arange(kinds) // 2 % 2, kind="stable")  # two popular ones, two others, and so on: who drifts by two is seen
+        self._popular: Float64[np.ndarray, " C"] = popular[np.argsort(ring)]
         self.item_number: Int64[np.ndarray, " N"] = rng.permutation(n)
         self._digits = max(4, len(str(n)))
         self.price: Float64[np.ndarray, " N"] = np.round(
@@ -319,7 +321,7 @@ class Shop:
     ) -> Response:
         """Which items of a slate the user clicks, drawn with `click_probability`, and the history after it.
 
-        history: the items clicked before, oldest first. rng: a generator or a seed; pass one generator through a whole episode.
+        history: the items clicked before in this visit, oldest first. rng: a generator or a seed; pass one generator through an episode.
         """
         before = History(user, tuple(history.items if isinstance(history, History) else history))
         probability = self.click_probability(before, slate, time, policy=policy)
@@ -368,10 +370,10 @@ class Shop:
         return rates * (1.0 + 0.15 * self.stories.variant * better)[:, None]
 
     def shelf_mix(self, recency: Float64[np.ndarray, "A C"], asked: Int64[np.ndarray, " A"]) -> Float64[np.ndarray, "A C"]:
-        """Share of each category on a page: what is popular and what was clicked last; on a search also what was asked for."""
+        """Share of each category on a page: all alike, and what was clicked last; on a search also what was asked for."""
         total = recency.sum(axis=1, keepdims=True)
-        share = np.divide(recency, total, out=np.broadcast_to(self._popular, recency.shape).copy(), where=total > 0)
-        mix = (1.0 - LEARNED) * self._popular + LEARNED * share
+        share = np.divide(recency, total, out=np.full(recency.shape, 1.0 / len(CATEGORIES)), where=total > 0)
+        mix = (1.0 - LEARNED) / len(CATEGORIES) + LEARNED * share
         searched = np.flatnonzero(asked >= 0)
         mix[searched] *= 1.0 - LEARNED
         mix[searched, asked[searched]] += LEARNED

@@ -229,7 +229,7 @@ def _people(shop: Shop, people: Int64[np.ndarray, " U"], rng: np.random.Generato
     gone, left = _leave(shop, searches, len(people), rng)
     request = np.flatnonzero(shown & (time <= gone[user]))
     parts = [searches]
-    slates, clicks = _pages(shop, people, user[request], time[request], asked[request], rng)
+    slates, clicks = _pages(shop, people, user[request], time[request], asked[request], visit[request], rng)
     parts += [slates, clicks, *_after(shop, clicks, rng)]
     first, _ = shop.interests(people[visitor[landed]], came[landed])
     parts.append(_rows(len(landed), user=visitor[landed], type=VIEW, item=_organic(shop, first, rng), time=came[landed] - 25 * SECOND))
@@ -302,7 +302,13 @@ def _leave(
 
 
 def _pages(
-    shop: Shop, people: np.ndarray, user: np.ndarray, time: np.ndarray, asked: np.ndarray, rng: np.random.Generator
+    shop: Shop,
+    people: np.ndarray,
+    user: np.ndarray,
+    time: np.ndarray,
+    asked: np.ndarray,
+    visit: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[_Columns, _Columns]:
     """Impressions and clicks of requests in order of user and time: page after page, all users of the block at once."""
     n = len(user)
@@ -313,10 +319,12 @@ def _pages(
     order = np.argsort(-pages, kind="stable")  # those who still have a page to see stand in front
     pages_left = -pages[order]
     recency = np.zeros((len(people), len(CATEGORIES)))
+    new_visit = np.diff(visit, prepend=-1) != 0
     for page in range(int(pages.max(initial=0))):
         busy = int(np.searchsorted(pages_left, -page))
         row = starts[order[:busy]] + page
         known = recency[:busy]
+        known[new_visit[row]] = 0.0  # what was clicked counts within a visit: in the whole log no week is then unlike another
         chance = rng.random((busy, 3 * SLOTS + 1))
         place, category, propensity[row] = shop.draw_slates(known, asked[row], chance[:, SLOTS:])
         who = people[user[row]]
