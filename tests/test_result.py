@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from footpath.errors import ConfigError
-from footpath.result import Cell, Finding, Phrase, Result, in_language, say, warnings_of
+from footpath.result import Cell, Finding, Phrase, Result, in_language, say
 
 
 def result() -> Result:
@@ -58,7 +58,3 @@ def test_an_unknown_dialect_or_query_is_refused_with_what_there_is() -> None:
 def test_json_holds_findings_with_the_cells_they_say() -> None:
     shown = result().to_dict()
     assert shown["findings"] == [{"kind": "finding", "text": "2 views", "cells": ["views"], "p_value": 0.01, "weight": 0.5}]
-
-
-def test_each_warning_is_said_once_in_order() -> None:
-    assert warnings_of(["b", "a"], ["a", "c"]) == ["b", "a", "c"]

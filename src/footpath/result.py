@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import os
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from footpath.errors import ConfigError, did_you_mean
 from footpath.page.document import frame
 from footpath.page.figures import html_table
 from footpath.page.files import write_csv, write_parquet
+from footpath.statistics import SMALL
 
 if TYPE_CHECKING:
     import ibis
@@ -78,7 +79,7 @@ class Cell:
 
     @property
     def is_small(self) -> bool:
-        return self.n is not None and self.n < 30
+        return self.n is not None and self.n < SMALL
 
 
 @dataclass(frozen=True)
@@ -191,8 +192,3 @@ def _declare_spark_options() -> None:
         treat_nan_as_null: bool = False
 
     ibis.options.pyspark = SparkOptions()
-
-
-def warnings_of(*groups: Iterable[str]) -> list[str]:
-    """All warnings in order, each once."""
-    return list(dict.fromkeys(warning for group in groups for warning in group))

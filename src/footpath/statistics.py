@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -13,6 +13,8 @@ from scipy.special import ndtri
 
 from footpath.errors import ConfigError, DataError
 
+SMALL: Final = 30
+"""A figure with fewer rows behind it is a small cell: greyed, and left out of findings."""
 _CHUNK = 1 << 16
 """Numbers drawn at a time: half a MiB of float64, which stays in cache."""
 

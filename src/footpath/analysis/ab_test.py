@@ -19,9 +19,8 @@ from footpath.errors import ConfigError, NotInLogError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import holm, ratio_errors
+from footpath.statistics import SMALL, holm, ratio_errors
 
-SMALL: Final = 30
 MISMATCH: Final = 0.001
 """A sample-ratio p below this is no chance: what assigns or records users treats the arms differently (Fabijan et al., KDD 2019)."""
 CONTROLS: Final = ("control", "a", "base", "baseline", "default", "logging", "old")

@@ -20,7 +20,7 @@ from footpath.analysis.trail import Trail, main_categories, trail
 from footpath.errors import ConfigError, NotInLogError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg, wilson
+from footpath.statistics import SMALL, benjamini_hochberg, wilson
 
 RUN_DAYS: Final = 7
 NEAR_WEEKS: Final = 4
@@ -29,7 +29,6 @@ TAIL: Final = 12
 CONVERSIONS: Final = (("view", "cart"), ("click", "cart"), ("cart", "purchase"), ("view", "purchase"), ("click", "purchase"))
 EXPLAINED: Final = 3
 MAX_VALUES: Final = 20
-SMALL: Final = 30
 SCHEMA: Final = {
     "metric": pa.string(),
     "span": pa.string(),
@@ -373,10 +372,10 @@ def _table(
         q = q_values[at : at + len(part.p)]
         at += len(part.p)
         low, high = wilson(np.rint(part.observed * part.n), part.n) if part.metric.is_rate else (part.n, part.n)
-        order = range(len(part.p))
+        order = list(range(len(part.p)))
         taken: set[int] = set()
         if part.span == "run":
-            order = [int(i) for i in np.lexsort((part.start, part.p)) if q[i] < level]  # type: ignore[assignment]
+            order = [int(i) for i in np.lexsort((part.start, part.p)) if q[i] < level]
         for i in order:
             covered = set(range(int(part.start[i]), int(part.end[i]) + 1))
             if part.span == "run" and covered & taken:

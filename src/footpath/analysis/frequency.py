@@ -17,7 +17,6 @@ from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
 from footpath.statistics import gini, wilson
 
-SMALL: Final = 30
 MOST_PAIRS: Final = 500_000
 """Pairs of user and label beyond which intervals are not drawn: a bootstrap over them would take longer than the rest together."""
 SCHEMA: Final = {

@@ -20,7 +20,7 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg, holm, wilson
+from footpath.statistics import SMALL, benjamini_hochberg, holm, wilson
 
 Order = Literal["ordered", "strict", "any"]
 Within = Literal["session", "window", "history"]
@@ -31,7 +31,6 @@ DEFAULT_STEPS: Final[tuple[tuple[str, ...], ...]] = (("view", "click"), ("cart",
 OTHER_STEPS: Final[tuple[str, ...]] = ("search", "view", "click", "favourite", "cart", "purchase", "rating")
 """Steps where fewer than two of the defaults occur, in the order in which people usually come to them."""
 MAX_SEGMENTS: Final = 12
-SMALL: Final = 30
 ALL: Final = "all"
 
 SCHEMA: Final = {

@@ -29,9 +29,8 @@ from footpath.analysis.periods import (
 from footpath.analysis.trail import Trail, trail
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import wilson
+from footpath.statistics import SMALL, wilson
 
-SMALL: Final = 30
 SCHEMA: Final = {
     "period": pa.date32(), "new": pa.int64(), "returning": pa.int64(), "resurrecting": pa.int64(), "dormant": pa.int64(),
     "n_users": pa.int64(), "n_previous": pa.int64(), "returning_share": pa.float64(), "low": pa.float64(), "high": pa.float64(),

@@ -18,11 +18,10 @@ from footpath.analysis.charts import intervals
 from footpath.analysis.trail import Trail, following, frequent_labels, gathered, scoped, trail
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg, wilson
+from footpath.statistics import SMALL, benjamini_hochberg, wilson
 
 OTHER: Final = "(other)"
 ENDED: Final = "(ended)"
-SMALL: Final = 30
 GROUPS: Final = 20
 """Users are dealt to as many groups, each held out once."""
 PRIOR: Final = 5.0

@@ -14,12 +14,11 @@ from footpath.analysis.trail import Trail, following, frequent_labels, gathered,
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import wilson
+from footpath.statistics import SMALL, wilson
 
 OTHER: Final = "(other)"
 ENDED: Final = "(ended)"
 MORE: Final = "…"
-SMALL: Final = 30
 
 SCHEMA: Final = {
     "rank": pa.int64(),

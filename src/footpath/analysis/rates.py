@@ -18,9 +18,8 @@ from footpath.errors import ConfigError, NotInLogError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import bootstrap_means, ratio_errors, ratio_interval, wilson
+from footpath.statistics import SMALL, bootstrap_means, ratio_errors, ratio_interval, wilson
 
-SMALL: Final = 30
 MAX_ROWS: Final = 1_000
 SHOWN_ROWS: Final = 30
 BOOTSTRAPPED: Final = 20_000

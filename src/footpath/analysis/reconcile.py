@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 from footpath.analysis.charts import bars
 from footpath.errors import ConfigError, NotInLogError
 from footpath.result import Cell, Finding, Result, say
-
-SMALL: Final = 30
+from footpath.statistics import SMALL
 
 
 def reconcile(first: Any, second: Any, *, names: tuple[str, str] | None = None) -> Result:

@@ -283,8 +283,8 @@ def _ranked(statements: Sequence[Statement]) -> list[Statement]:
 def _top(statements: Sequence[Statement]) -> list[Statement]:
     """The weightiest three, one of each analysis while there are others."""
     ranked = _ranked(statements)
-    seen: set[str] = set()
-    first = [s for s in ranked if not (s.analysis in seen or seen.add(s.analysis))]  # type: ignore[func-returns-value]
+    best = {s.analysis: s for s in reversed(ranked)}
+    first = [s for s in ranked if best[s.analysis] is s]
     return _ranked([*first, *(s for s in ranked if s not in first)][:SHOWN])
 
 

@@ -31,9 +31,8 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import wilson
+from footpath.statistics import SMALL, wilson
 
-SMALL: Final = 30
 DWINDLED: Final = 0.8
 """Of the mean size of earlier cohorts: below it, later ones that come back less may only lack those who came before the log began."""
 SCHEMA: Final = {

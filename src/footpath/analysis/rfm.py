@@ -15,9 +15,8 @@ from footpath.analysis.periods import observation
 from footpath.analysis.trail import Trail, trail
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import ratio_interval, wilson
+from footpath.statistics import SMALL, ratio_interval, wilson
 
-SMALL: Final = 30
 SCORES: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1)
 SEGMENTS: Final = {

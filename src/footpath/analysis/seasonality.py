@@ -18,9 +18,8 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError, NotInLogError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import ratio_interval
+from footpath.statistics import SMALL, ratio_interval
 
-SMALL: Final = 30
 QUARTER: Final = 900
 """Seconds: every zone of today lies a whole number of quarters of an hour from UTC."""
 FEWEST_DAYS: Final = 14

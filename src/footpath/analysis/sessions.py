@@ -18,9 +18,8 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import ratio_errors, wilson
+from footpath.statistics import SMALL, ratio_errors, wilson
 
-SMALL: Final = 30
 GAPS: Final = (5.0, 15.0, 30.0, 60.0, 120.0)
 QUANTILES: Final = (10, 25, 50, 75, 90, 99)
 _LONG: Final = 20

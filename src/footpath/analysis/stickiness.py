@@ -26,9 +26,8 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Result, say
-from footpath.statistics import ratio_errors
+from footpath.statistics import SMALL, ratio_errors
 
-SMALL: Final = 30
 WEEK: Final = 7
 SCHEMA: Final = {
     "day": pa.date32(), "dau": pa.int64(), "wau": pa.int64(), "mau": pa.int64(), "dau_wau": pa.float64(), "dau_mau": pa.float64(),

@@ -17,10 +17,9 @@ from footpath.analysis.trail import Trail, following, frequent_labels, gathered,
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg, wilson
+from footpath.statistics import SMALL, benjamini_hochberg, wilson
 
 OTHER: Final = "(other)"
-SMALL: Final = 30
 
 SCHEMA: Final = {
     "from_label": pa.string(),

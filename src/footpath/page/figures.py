@@ -8,11 +8,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Literal
 
 from footpath.page.text import Lang, bdi, escape
+from footpath.statistics import SMALL
 
 Kind = Literal["text", "count", "share", "seconds", "number", "p", "time", "date", "flag", "plain"]
 
-SMALL: Final = 30
-"""Figures with fewer behind them are greyed."""
 _SHARES: Final = (
     "share",
     "rate",
