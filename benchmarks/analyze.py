@@ -132,7 +132,6 @@ def peer_python(work: Path) -> Path:
 
 def measure(work: Path, events: int, seed: int, *, peer: bool, report: bool) -> dict[str, Any]:
     from footpath.events.simulate import simulate
-
     from footpath.events.store import ingest, open_store
 
     shop, store, acts = work / f"shop-{events}-{seed}", work / f"store-{events}-{seed}", work / f"acts-{events}-{seed}.parquet"
