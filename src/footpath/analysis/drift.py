@@ -47,13 +47,20 @@ _SCHEMA: Final = {
 
 
 def interest_drift(
-    log: EventLog | Trail, *, by: str | None = None, period: Period | None = None, permutations: int = 200, seed: int = 0
+    log: EventLog | Trail,
+    *,
+    by: str | None = None,
+    period: Period | None = None,
+    bots: Literal["drop", "keep"] = "drop",
+    permutations: int = 200,
+    seed: int = 0,
 ) -> Result:
     """Label shares over time, the distance of each period to the former against shuffled time, and change points.
 
     by: what interest is: `category` where items have one, else what a step is called. period: weeks begin on Monday; by default days for
     less than four weeks, months for more than two years, else weeks. Time is shuffled by exchanging whole days within each user, so that
-    neither who is active when nor what goes together on one day counts as drift.
+    neither who is active when nor what goes together on one day counts as drift. bots: suspected bots are left out unless they are kept,
+    for the few acts of people are lost among their many.
     Parts: `shares` (period, label), `changes` (change points of the population) and `users` (best split of each user with 20 acts on 4
     days or more; corrected over them). Raises NotInLogError for a log without a clock, ConfigError for a period or a number of
     permutations that cannot be.
@@ -62,7 +69,7 @@ def interest_drift(
         raise ConfigError(f"period must be day, week or month, got {period!r}")
     if permutations < 19:
         raise ConfigError(f"permutations must be at least 19, for a p-value of 0.05 to be possible, got {permutations}")
-    t = _labelled(log, by)
+    t = _labelled(log, by, bots)
     t.need_clock("interest drift")
     if not t.counts.acts:
         return t.nothing("interest_drift", _DEFINITION, say("no acts are left after the filters", "筛选后没有任何行为"), _SCHEMA)
@@ -126,10 +133,13 @@ class _Population:
     """(period that begins after the change, distance between both sides, p-value)"""
 
 
-def _labelled(log: EventLog | Trail, by: str | None) -> Trail:
-    if by is not None:
-        return trail(log, by=by)
+def _labelled(log: EventLog | Trail, by: str | None, bots: Literal["drop", "keep"]) -> Trail:
     t = trail(log)
+    suspects = t.log.bots
+    if bots != "keep" and suspects is not None and suspects.count().to_pyarrow().as_py():
+        t = trail(t, bots=bots)
+    if by is not None:
+        return trail(t, by=by)
     return trail(t, by="category") if t.counts.acts and main_categories(t.log) is not None else t
 
 
