@@ -105,7 +105,7 @@ def test_an_analysis_that_the_log_does_not_allow_is_listed_with_its_reason(liste
     listed(needs, saying("a"))
     found = analyze(shop())
     assert found.not_measured == {"needs": "needs <prices>, and there are none"}
-    assert "needs &lt;prices&gt;, and there are none" in found.html(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Needs &lt;prices&gt;, and there are none." in found.html(tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 def test_doubts_tell_small_cells_and_a_missing_clock(listed: Catalog) -> None:

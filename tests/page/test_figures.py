@@ -18,8 +18,8 @@ HOSTILE = ["</script><script>alert(1)</script>", '"quoted" & <b>', "שלום", "
 @pytest.mark.parametrize(
     ("value", "kind", "english", "chinese"),
     [
-        (0.1234, "share", "12.3 %", "12.3 %"),
-        (0.00042, "share", "0.042 %", "0.042 %"),
+        (0.1234, "share", "12.3%", "12.3%"),
+        (0.00042, "share", "0.042%", "0.042%"),
         (1234567, "count", "1,234,567", "1,234,567"),
         (90.0, "seconds", "1.5 min", "1.5 分钟"),
         (259200.0, "seconds", "3.0 days", "3.0 天"),
@@ -84,5 +84,5 @@ def test_a_chart_is_told_in_words_in_both_languages() -> None:
         "yAxis": {"type": "value", "name": "share of acts", "format": "share"},
         "series": [{"type": "bar", "name": "2026", "data": [0.25, 0.75]}],
     }
-    assert describe(chart) == "Bar chart: share of acts by day. 2026: 2 values, highest 75.0 % at Tue, lowest 25.0 % at Mon."
-    assert describe(chart, "zh").startswith("柱状图：share of acts，day。2026: 2 个值，最高 75.0 %（Tue）")
+    assert describe(chart) == "Bar chart: share of acts by day. 2026: 2 values, highest 75.0% at Tue, lowest 25.0% at Mon."
+    assert describe(chart, "zh").startswith("柱状图：share of acts，day。2026: 2 个值，最高 75.0%（Tue）")

@@ -55,8 +55,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         ),
         "sessions.sessions",
         Phrase(
-            "Does it hold with a longer pause between sessions? `footpath analyze STORE --only sessions --gap-minutes 60`",
-            "把会话间隔放宽后是否仍然如此？`footpath analyze STORE --only sessions --gap-minutes 60`",
+            "Do sessions look the same where a pause of an hour ends them? `footpath analyze STORE --only sessions --gap-minutes 60`",
+            "若以一小时的停顿划分会话，情况是否相同？`footpath analyze STORE --only sessions --gap-minutes 60`",
         ),
     ),
     Analysis(
@@ -69,8 +69,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         ),
         "frequency.frequency",
         Phrase(
-            "Which of it is people going back to what they know? `footpath analyze STORE --only exploration`",
-            "其中有多少是用户回到熟悉的物品？`footpath analyze STORE --only exploration`",
+            "How long is it from one session to the next? `footpath analyze STORE --only time_to_next --set time_to_next.of=session`",
+            "从一次会话到下一次会话要多久？`footpath analyze STORE --only time_to_next --set time_to_next.of=session`",
         ),
     ),
     Analysis(
@@ -80,8 +80,9 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("When in the day and the week people act.", "用户在一天和一周中的什么时候活跃。"),
         "seasonality.seasonality",
         Phrase(
-            "Which days break the rhythm? `footpath analyze STORE --only anomalies`",
-            "哪些日子打破了规律？`footpath analyze STORE --only anomalies`",
+            "Hours are UTC here: when is it where the users live? "
+            "`footpath analyze STORE --only seasonality --set seasonality.zone=America/New_York`",
+            "此处按 UTC 计时：在用户所在地是几点？`footpath analyze STORE --only seasonality --set seasonality.zone=Asia/Shanghai`",
         ),
     ),
     Analysis(
@@ -91,8 +92,9 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("How far people get along a chain of steps, and where they are lost.", "用户沿着一串步骤走了多远，在哪里流失。"),
         "funnels.funnel",
         Phrase(
-            "Does it look the same session by session? `footpath analyze STORE --only funnel --set funnel.count=sessions`",
-            "按会话而非用户来看是否相同？`footpath analyze STORE --only funnel --set funnel.count=sessions`",
+            "How does the funnel look session by session rather than user by user? "
+            "`footpath analyze STORE --only funnel --set funnel.count=sessions`",
+            "按会话而非按用户统计，漏斗是什么样？`footpath analyze STORE --only funnel --set funnel.count=sessions`",
         ),
     ),
     Analysis(
@@ -113,8 +115,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("What follows what, more often than chance would have it.", "什么行为之后接着什么行为，比随机情况更常见的有哪些。"),
         "transitions.transitions",
         Phrase(
-            "Which longer routes is this a part of? `footpath analyze STORE --only paths --set paths.max_steps=8`",
-            "它属于哪些更长的路线？`footpath analyze STORE --only paths --set paths.max_steps=8`",
+            "Which longer routes are these steps a part of? `footpath analyze STORE --only paths --set paths.max_steps=8`",
+            "这些步骤属于哪些更长的路线？`footpath analyze STORE --only paths --set paths.max_steps=8`",
         ),
     ),
     Analysis(
@@ -124,8 +126,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("What people do at each step of a session.", "用户在会话的每一步做什么。"),
         "step_matrix.step_matrix",
         Phrase(
-            "How does it go on after that? `footpath analyze STORE --only step_matrix --set step_matrix.max_steps=20`",
-            "之后又如何发展？`footpath analyze STORE --only step_matrix --set step_matrix.max_steps=20`",
+            "How do sessions go on after the tenth step? `footpath analyze STORE --only step_matrix --set step_matrix.max_steps=20`",
+            "第十步之后会话如何继续？`footpath analyze STORE --only step_matrix --set step_matrix.max_steps=20`",
         ),
     ),
     Analysis(
@@ -135,8 +137,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Whether the act before the last one still says something about the next.", "上一步之前的行为是否仍能说明下一步。"),
         "markov_order.markov_order",
         Phrase(
-            "Is it so across whole histories too? `footpath analyze STORE --only markov_order --set markov_order.within=history`",
-            "跨越整个历史而不只在会话内，是否也是如此？`footpath analyze STORE --only markov_order --set markov_order.within=history`",
+            "Do two steps count across whole histories too, not only within a session? "
+            "`footpath analyze STORE --only markov_order --set markov_order.within=history`",
+            "跨越整个历史而不只在会话内，前两步是否同样重要？"
+            "`footpath analyze STORE --only markov_order --set markov_order.within=history`",
         ),
     ),
     Analysis(
@@ -146,8 +150,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Sequences that mark one group of trails against the others.", "把一组用户的轨迹与其他人区分开来的行为序列。"),
         "patterns.patterns",
         Phrase(
-            "Does it mark users as well as sessions? `footpath analyze STORE --only patterns --set patterns.unit=user`",
-            "它能否区分用户，而不只是会话？`footpath analyze STORE --only patterns --set patterns.unit=user`",
+            "Do the patterns mark users as well as sessions? `footpath analyze STORE --only patterns --set patterns.unit=user`",
+            "这些模式能否区分用户，而不只是会话？`footpath analyze STORE --only patterns --set patterns.unit=user`",
         ),
     ),
     Analysis(
@@ -169,8 +173,9 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("New, returning, resurrected and dormant users, period by period.", "各时期的新增、持续、回流与沉睡用户。"),
         "lifecycle.lifecycle",
         Phrase(
-            "Does it look the same month by month? `footpath analyze STORE --only lifecycle --set lifecycle.period=month`",
-            "按月来看是否相同？`footpath analyze STORE --only lifecycle --set lifecycle.period=month`",
+            "Do new, returning and dormant users look the same month by month? "
+            "`footpath analyze STORE --only lifecycle --set lifecycle.period=month`",
+            "按月来看，新增、持续与沉睡用户是否仍是如此？`footpath analyze STORE --only lifecycle --set lifecycle.period=month`",
         ),
     ),
     Analysis(
@@ -180,8 +185,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("On how many days of a period people act.", "用户在一个周期内活跃多少天。"),
         "stickiness.stickiness",
         Phrase(
-            "How long do people stay away in between? `footpath analyze STORE --only time_to_next`",
-            "期间用户会离开多久？`footpath analyze STORE --only time_to_next`",
+            "On how many days of a month do people come? `footpath analyze STORE --only stickiness --set stickiness.period=month`",
+            "用户在一个月中有几天会来？`footpath analyze STORE --only stickiness --set stickiness.period=month`",
         ),
     ),
     Analysis(
@@ -216,8 +221,9 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         ),
         "drift.interest_drift",
         Phrase(
-            "Do people change items too? `footpath analyze STORE --only interest_drift --set interest_drift.by=item_id`",
-            "用户换的是物品，还是只换了类别？`footpath analyze STORE --only interest_drift --set interest_drift.by=item_id`",
+            "Do people turn to other items too, not only to other categories? "
+            "`footpath analyze STORE --only interest_drift --set interest_drift.by=item_id`",
+            "用户转向的是其他物品，还是只换了类别？`footpath analyze STORE --only interest_drift --set interest_drift.by=item_id`",
         ),
     ),
     Analysis(
@@ -227,8 +233,9 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("How much of what people do is with items that are new to them.", "用户的行为有多少是针对自己未接触过的物品。"),
         "exploration.exploration",
         Phrase(
-            "How long do people wait until they act again? `footpath analyze STORE --only time_to_next`",
-            "用户隔多久再次行动？`footpath analyze STORE --only time_to_next`",
+            "How well can the next item be foretold from what a user had before? "
+            "`footpath evaluate STORE --models popularity,markov,item_knn`",
+            "凭用户此前的物品，能多准确地预测下一个？`footpath evaluate STORE --models popularity,markov,item_knn`",
         ),
     ),
     Analysis(
@@ -238,7 +245,7 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Groups of users whose sequences are alike, and what marks each.", "行为序列相似的用户群，以及各群的特征。"),
         "segments.segments",
         Phrase(
-            "Do the segments stay apart when there are five? `footpath analyze STORE --only segments --set segments.k=5`",
+            "Do the segments stay apart when there are five of them? `footpath analyze STORE --only segments --set segments.k=5`",
             "分成五群时是否依然分明？`footpath analyze STORE --only segments --set segments.k=5`",
         ),
     ),
@@ -249,8 +256,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Users by how lately, how often and for how much they act.", "按最近一次、频次与金额划分用户。"),
         "rfm.rfm",
         Phrase(
-            "Which of them will act next? `footpath analyze STORE --only propensity`",
-            "其中哪些人接下来会行动？`footpath analyze STORE --only propensity`",
+            "Which users will buy next? `footpath analyze STORE --only propensity --set propensity.event=purchase --tables lists`",
+            "哪些用户接下来会购买？`footpath analyze STORE --only propensity --set propensity.event=purchase --tables lists`",
         ),
     ),
     Analysis(
@@ -261,7 +268,7 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         "rates.rates",
         Phrase(
             "Do the rates move from day to day? `footpath analyze STORE --only rates --set rates.by=day`",
-            "比率是否逐日变化？`footpath analyze STORE --only rates --set rates.by=day`",
+            "这些比率是否逐日变化？`footpath analyze STORE --only rates --set rates.by=day`",
         ),
     ),
     Analysis(
@@ -271,8 +278,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Whether a variant differs from the other, after its samples were checked.", "先检查样本分配，再比较不同版本的差异。"),
         "ab_test.ab_test",
         Phrase(
-            "Is it so with suspected bots counted? `footpath analyze STORE --only ab_test --set ab_test.bots=keep`",
-            "计入疑似机器人后是否仍然如此？`footpath analyze STORE --only ab_test --set ab_test.bots=keep`",
+            "Does the test read the same with suspected bots counted? `footpath analyze STORE --only ab_test --set ab_test.bots=keep`",
+            "计入疑似机器人后，实验结论是否相同？`footpath analyze STORE --only ab_test --set ab_test.bots=keep`",
         ),
     ),
     Analysis(
@@ -282,8 +289,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("How well the past of a user tells what comes in the days after.", "用户过去的行为能多好地预示其后若干天的行为。"),
         "propensity.propensity",
         Phrase(
-            "What marks these users? `footpath analyze STORE --only segments`",
-            "这些用户有什么特征？`footpath analyze STORE --only segments`",
+            "Which users will buy next? `footpath analyze STORE --only propensity --set propensity.event=purchase --tables lists`",
+            "哪些用户接下来会购买？`footpath analyze STORE --only propensity --set propensity.event=purchase --tables lists`",
         ),
     ),
     Analysis(
@@ -293,8 +300,8 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
         Phrase("Days that do not fit what came before, and who made them so.", "与以往不符的日期，以及造成异常的因素。"),
         "anomalies.anomalies",
         Phrase(
-            "Did what people are after change as well? `footpath analyze STORE --only interest_drift`",
-            "用户的兴趣是否也变了？`footpath analyze STORE --only interest_drift`",
+            "Which whole weeks stand out, rather than days? `footpath analyze STORE --only anomalies --set anomalies.period=week`",
+            "从整周而不是单日来看，哪些异常？`footpath analyze STORE --only anomalies --set anomalies.period=week`",
         ),
     ),
     Analysis(

@@ -22,15 +22,19 @@ def bars(
     stacked: bool = False,
     x_name: str = "",
     y_name: str = "",
+    texts: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Bars, one for each name and series; `horizontal` for long names."""
+    """Bars, one for each name and series; `horizontal` for long names.
+
+    x_name: of the axis of names, y_name: of that of values. texts: what stands at the end of each bar of a single series, else its value.
+    """
     names_axis = {"type": "category", "data": list(names), "name": x_name, **({"inverse": True} if horizontal else {})}
     values_axis = {"type": "value", "name": y_name, "format": format}
     drawn = [
         {"type": "bar", "name": name, "data": list(values), **({"stack": "all"} if stacked else {})} for name, values in series.items()
     ]
     x, y = (values_axis, names_axis) if horizontal else (names_axis, values_axis)
-    return {"xAxis": x, "yAxis": y, "series": drawn}
+    return {"xAxis": x, "yAxis": y, "series": drawn, **({} if texts is None else {"texts": list(texts)})}
 
 
 def lines(
@@ -41,10 +45,11 @@ def lines(
     format: Format = "count",
     steps: bool = False,
     x_kind: Literal["category", "time", "value"] = "category",
+    x_format: Format | None = None,
     x_name: str = "",
     y_name: str = "",
 ) -> dict[str, Any]:
-    """Lines over x; bands: (low, high) of a series, drawn as a shade behind it."""
+    """Lines over x; bands: (low, high) of a series, drawn as a shade behind it. x_format: how the values of x read."""
     drawn: list[dict[str, Any]] = []
     for name, values in series.items():
         points = list(values) if x_kind == "category" else [[at, value] for at, value in zip(x, values, strict=True)]
@@ -54,6 +59,8 @@ def lines(
             rows = [[at, lo, hi] for at, lo, hi in zip(x, low, high, strict=True)]
             drawn.append({"type": "custom", "renderItem": "band", "name": name, "of": name, "data": rows})
     axis = {"type": x_kind, "name": x_name, **({"data": list(x)} if x_kind == "category" else {})}
+    if x_format is not None:
+        axis["format"] = x_format
     return {"xAxis": axis, "yAxis": {"type": "value", "name": y_name, "format": format}, "series": drawn}
 
 
@@ -64,16 +71,21 @@ def intervals(
     format: Format = "share",
     horizontal: bool = True,
     x_name: str = "",
+    y_name: str = "",
+    reference: float | None = None,
 ) -> dict[str, Any]:
-    """Figures with their intervals, one row a name: (value, low, high)."""
+    """Figures with their intervals, one row a name: (value, low, high).
+
+    x_name: of the axis of values, y_name: of that of names. reference: a value to compare with, drawn as a line.
+    """
     drawn = [
         {"type": "custom", "renderItem": "interval", "name": name, "data": [[i, *row] for i, row in enumerate(rows)]}
         for name, rows in series.items()
     ]
-    names_axis = {"type": "category", "data": list(names), **({"inverse": True} if horizontal else {})}
+    names_axis = {"type": "category", "data": list(names), "name": y_name, **({"inverse": True} if horizontal else {})}
     values_axis = {"type": "value", "name": x_name, "format": format, "scale": True}
     x, y = (values_axis, names_axis) if horizontal else (names_axis, values_axis)
-    return {"xAxis": x, "yAxis": y, "series": drawn, "horizontal": horizontal}
+    return {"xAxis": x, "yAxis": y, "series": drawn, "horizontal": horizontal, **({} if reference is None else {"reference": reference})}
 
 
 def heatmap(
@@ -86,14 +98,18 @@ def heatmap(
     y_name: str = "",
     low: float | None = None,
     high: float | None = None,
+    name: str = "",
 ) -> dict[str, Any]:
-    """Cells of (place in x, place in y, value); low and high: the ends of the colour scale, else those of the values."""
+    """Cells of (place in x, place in y, value); low and high: the ends of the colour scale, else those of the values.
+
+    name: what the values are, beside the scale.
+    """
     known = [value for _, _, value in values if value is not None]
     scale = {"min": low if low is not None else min(known, default=0), "max": high if high is not None else max(known, default=1)}
     return {
         "xAxis": {"type": "category", "data": list(x), "name": x_name},
         "yAxis": {"type": "category", "data": list(y), "name": y_name, "inverse": True},
-        "visualMap": {**scale, "format": format},
+        "visualMap": {**scale, "format": format, "name": name},
         "series": [{"type": "heatmap", "data": [list(value) for value in values]}],
     }
 

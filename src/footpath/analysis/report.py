@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 
-from footpath.analysis import catalog
+from footpath.analysis import catalog, words
 from footpath.analysis.report_page import page
 from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError, NotInLogError
@@ -31,6 +32,10 @@ from footpath.statistics import benjamini_hochberg
 LEVEL: Final = 0.05
 """Findings with a corrected p-value at or above this are left out."""
 SHOWN: Final = 3
+NOTABLE_BOTS: Final = 0.01
+"""Share of acts by suspected bots from which on the findings of the front page are asked again without them."""
+MOST_CHECKED: Final = 3_000_000
+"""Acts up to which that is done."""
 _MARK: Final = "footpath-tables.json"
 
 
@@ -50,16 +55,23 @@ class Statement:
     """A finding, a doubt or a question, and the analysis that it comes from.
 
     q_value: the p-value of its test after Benjamini and Hochberg's correction over all statements of the log; None where none was needed.
+    stands: whether the analysis says the same without suspected bots; None where that was not asked.
     """
 
     analysis: str
     finding: Finding
     q_value: float | None = None
+    stands: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
         told = {"analysis": self.analysis, "text": str(self.finding.text), "cells": [f"{self.analysis}.{id}" for id in self.finding.cells]}
-        return told | {"p_value": self.finding.p_value, "q_value": self.q_value, "weight": self.finding.weight}
+        return told | {
+            "p_value": self.finding.p_value,
+            "q_value": self.q_value,
+            "weight": self.finding.weight,
+            "stands_without_bots": self.stands,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +81,7 @@ class Report:
     results: by name, in the order of the catalog. not_measured: why, for those that the log does not allow.
     findings, doubts, questions: at most three each, weightiest first. statements: all that hold, of which these are.
     source: what the commands call the store. settings: how the acts were chosen and cut. seconds: how long each analysis took.
+    event_types: those of the acts, most frequent first.
     """
 
     name: str
@@ -88,6 +101,7 @@ class Report:
     source: str = "STORE"
     arguments: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    event_types: Sequence[str] = ()
 
     def html(self, path: str | os.PathLike, *, lang: Lang | None = None) -> Path:
         """Write the report as one HTML file that asks nothing of the network; an older file stays until the new one is whole."""
@@ -118,14 +132,9 @@ class Report:
         """
         if format not in ("parquet", "csv"):
             raise ConfigError(f"tables are written as parquet or csv, not {format!r}")
-        target = Path(folder)
-        if target.exists() and not target.is_dir():
-            raise ConfigError(f"{target} is a file; give a folder for the tables")
-        if target.is_dir() and any(target.iterdir()) and not (target / _MARK).is_file():
-            raise ConfigError(f"the folder {target} holds files that are not tables of a report; give a new or an empty one")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = check_folder(folder)
         write = write_csv if format == "csv" else write_parquet
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".footpath.") as scratch:
             fresh = Path(scratch) / "tables"
             fresh.mkdir()
             tables = self._tables()
@@ -177,6 +186,22 @@ class Report:
         return found
 
 
+def check_folder(folder: str | os.PathLike) -> Path:
+    """The folder for the tables of a report, its parents made. Raises ConfigError where it cannot be written, or holds anything else."""
+    target = Path(folder)
+    try:
+        if target.exists() and not target.is_dir():
+            raise ConfigError(f"{target} is a file; give a folder for the tables")
+        if target.is_dir() and any(target.iterdir()) and not (target / _MARK).is_file():
+            raise ConfigError(f"the folder {target} holds files that are not tables of a report; give a new or an empty one")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".footpath."):
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot write the folder {target}: {error.strerror}; give a path that can be written") from None
+    return target
+
+
 def analyze(
     log: EventLog | Trail,
     *,
@@ -203,6 +228,8 @@ def analyze(
     """
     if lang not in ("en", "zh"):
         raise ConfigError(f"lang must be en or zh, got {lang!r}")
+    if seed < 0:
+        raise ConfigError(f"seed must be a whole number of at least 0, got {seed}")
     chosen = [catalog.entry(name) for name in dict.fromkeys(only)] if only is not None else list(catalog.ANALYSES)
     if not chosen:
         raise ConfigError(f"only needs at least one analysis, got none; there are: {', '.join(catalog.names())}")
@@ -219,19 +246,29 @@ def analyze(
         try:
             results[analysis.name] = analysis.function(t, **given | wanted[analysis.name])
         except NotInLogError as error:
-            refused[analysis.name] = str(error)
+            refused[analysis.name] = words.reason(str(error))
         seconds[analysis.name] = time.perf_counter() - started
     if progress is not None:
         progress("analyses", len(chosen), len(chosen))
     headlines, bot_share = _headlines(t)
     held = _corrected([(name, finding) for name, result in results.items() for finding in result.findings])
-    findings = [s for s in held if s.finding.kind == "finding"]
+    findings = _ranked([s for s in held if s.finding.kind == "finding"])
+    if bot_share >= NOTABLE_BOTS and t.counts.acts <= MOST_CHECKED:
+        people = trail(log, by=by, gap_minutes=gap_minutes, event_types=event_types, bots="drop", since=since, until=until)
+
+        def again(name: str) -> Result:
+            given = {"seed": seed} if "seed" in catalog.entry(name).options else {}
+            return catalog.entry(name).function(people, **given | wanted[name])
+
+        findings = _checked(findings, results, again)
     doubts = [s for s in held if s.finding.kind == "doubt"] + _doubts(t, results, bot_share)
     questions = [s for s in held if s.finding.kind == "question"]
-    top = _top(findings)
+    top = _top([s for s in findings if s.stands is not False])
+    doubted = _top(doubts)
+    doubted += [s for s in _cautions(results, top) if not any(_same(s, other) for other in doubted)][: SHOWN - len(doubted)]
     asked = _top(questions)
     said = {str(s.finding.text) for s in asked}
-    for s in _questions(t, top, bot_share):
+    for s in _questions(t, top, bot_share, refused):
         if str(s.finding.text) not in said and len(asked) < SHOWN:
             asked.append(s)
             said.add(str(s.finding.text))
@@ -241,7 +278,7 @@ def analyze(
         not_measured=refused,
         headlines=headlines,
         findings=top,
-        doubts=_top(doubts),
+        doubts=doubted,
         questions=asked,
         statements=_ranked([*findings, *doubts, *questions]),
         meta=t.meta(""),
@@ -253,6 +290,7 @@ def analyze(
         source=source,
         arguments=arguments,
         seconds=seconds,
+        event_types=list(t.types),
     )
 
 
@@ -281,23 +319,67 @@ def _ranked(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _top(statements: Sequence[Statement]) -> list[Statement]:
-    """The weightiest three, one of each analysis while there are others."""
-    ranked = _ranked(statements)
+    """The weightiest three, one of each analysis while there are others, and none that says again what a weightier one says."""
+    ranked: list[Statement] = []
+    for s in _ranked(statements):
+        if not any(_same(s, other) for other in ranked):
+            ranked.append(s)
     best = {s.analysis: s for s in reversed(ranked)}
     first = [s for s in ranked if best[s.analysis] is s]
     return _ranked([*first, *(s for s in ranked if s not in first)][:SHOWN])
+
+
+_FIGURES = re.compile(r"\d{4}-\d\d-\d\d|\d[\d,]*(?:\.\d+)?")
+
+
+def _same(one: Statement, other: Statement) -> bool:
+    """Two statements of different analyses that share two figures which hardly agree by chance: of three digits or more."""
+    if one.analysis == other.analysis:
+        return str(one.finding.text) == str(other.finding.text)
+    shared = set(_FIGURES.findall(str(one.finding.text))) & set(_FIGURES.findall(str(other.finding.text)))
+    return sum(len(re.sub(r"\D", "", figure)) >= 3 for figure in shared) >= 2
+
+
+def _checked(findings: Sequence[Statement], results: Mapping[str, Result], again: Callable[[str], Result]) -> list[Statement]:
+    """The findings, ranked, with `stands` known for those that the front page needs: is the same said without suspected bots?"""
+    done: list[Statement] = []
+    fresh: dict[str, Result | None] = {}
+    for s in findings:
+        standing = [other for other in done if other.stands]
+        if len({other.analysis for other in standing}) >= SHOWN:
+            done.append(s)
+            continue
+        if s.analysis not in fresh:
+            try:
+                fresh[s.analysis] = again(s.analysis)
+            except NotInLogError:  # only bots did what the analysis needs
+                fresh[s.analysis] = None
+        done.append(replace(s, stands=_stands(s.finding, results[s.analysis], fresh[s.analysis])))
+    return done
+
+
+def _stands(finding: Finding, result: Result, without: Result | None) -> bool:
+    """Whether a result without suspected bots has a finding on the same cells with figures within a quarter of the former."""
+    if without is None or not any(f.kind == finding.kind and f.cells == finding.cells for f in without.findings):
+        return False
+    before, after = ({cell.id: cell.value for cell in one.cells} for one in (result, without))
+    for id in finding.cells:
+        old, new = before.get(id), after.get(id)
+        if isinstance(old, int | float) and isinstance(new, int | float) and abs(new - old) > 0.25 * abs(old):
+            return False
+    return True
 
 
 def _headlines(t: Trail) -> tuple[list[Headline], float]:
     """The counts of the front page, with and without suspected bots, and the share of acts that those did."""
     n = t.counts
     titles = {
-        "acts": Phrase("acts", "行为"),
-        "users": Phrase("users", "用户"),
-        "items": Phrase("items", "物品"),
-        "sessions": Phrase("sessions", "会话"),
-        "acts_a_user": Phrase("acts a user, mean", "人均行为"),
-        "acts_a_session": Phrase("acts a session, mean", "每会话行为"),
+        "acts": Phrase("Acts", "行为数"),
+        "users": Phrase("Users", "用户数"),
+        "items": Phrase("Items", "物品数"),
+        "sessions": Phrase("Sessions", "会话数"),
+        "acts_a_user": Phrase("Acts per user", "人均行为数"),
+        "acts_a_session": Phrase("Acts per session", "每会话行为数"),
     }
     figures = _figures(n.acts, n.users, n.items, n.sessions)
     without: dict[str, float | None] = {}
@@ -364,8 +446,8 @@ def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[S
             name,
             0.15 + 0.3 * share,
             say(
-                "{title}: {n:,} of {total:,} windows had not ended when the log did; they are marked, and no finding rests on them",
-                "{title}：{total:,} 个窗口中有 {n:,} 个在日志结束时尚未结束；已标出，结论不以其为依据",
+                "{title}: {n:,} of {total:,} windows reach beyond the days of the log; they are marked, and no finding rests on them",
+                "{title}：{total:,} 个窗口中有 {n:,} 个超出日志的起止时间；已标出，结论不以其为依据",
                 title=catalog.entry(name).title, n=n, total=total,
             ),
         )  # fmt: skip
@@ -419,9 +501,18 @@ def _quality_warnings(quality: Result, cells: Mapping[str, Cell]) -> list[tuple[
     add(
         "implausible_times", "lie before 1990", "{n:,} acts lie before 1990 or in the future", "{n:,} 次行为的时间早于 1990 年或在未来", 0.8
     )
+    others = re.match(
+        r"([\d,]+) acts have event names that mean nothing known", next((w for w in _listed(quality) if "event names" in w), "")
+    )
+    if others is not None:
+        n = int(others[1].replace(",", ""))
+        unknown = say(
+            "{n:,} acts have event names that mean nothing known; they count as other", "{n:,} 次行为的名称无法识别，计为 other", n=n
+        )
+        known.append(("event names", unknown, 0.5 * min(1.0, 0.2 + n / rows)))
     add("bad_values", "are no numbers", "{n:,} values are no numbers and count as missing", "{n:,} 个值不是数字，按缺失处理", 0.4)
     said = []
-    for warning in quality.meta.get("warnings", []):
+    for warning in _listed(quality):
         if "look like bots" in warning:
             continue
         match = next(((phrase, weight) for part, phrase, weight in known if part in warning), None)
@@ -429,12 +520,27 @@ def _quality_warnings(quality: Result, cells: Mapping[str, Cell]) -> list[tuple[
     return [(warning, weight) for warning, weight in said if weight > 0]
 
 
+def _listed(quality: Result) -> list[str]:
+    return list(quality.meta.get("warnings", []))
+
+
+def _cautions(results: Mapping[str, Result], top: Sequence[Statement]) -> list[Statement]:
+    """What the analyses warn of, those behind the findings first: doubts for a front page that has too few."""
+    behind = list(dict.fromkeys(s.analysis for s in top))
+    found: dict[str, Statement] = {}
+    for name in [*behind, *(name for name in results if name not in behind)]:
+        for warning in [] if results[name].is_empty else list(results[name].meta.get("warnings", []))[:1]:
+            if isinstance(warning, Phrase):
+                found.setdefault(str(warning).partition(":")[0], Statement(name, Finding("doubt", warning)))
+    return list(found.values())
+
+
 def _count(cells: Mapping[str, Cell], id: str) -> int:
     value = cells[id].value if id in cells else None
     return int(value) if isinstance(value, int | float) else 0
 
 
-def _questions(t: Trail, top: Sequence[Statement], bot_share: float) -> list[Statement]:
+def _questions(t: Trail, top: Sequence[Statement], bot_share: float, refused: Mapping[str, str]) -> list[Statement]:
     """What to look at next where the analyses ask too little themselves."""
     asked = []
 
@@ -450,22 +556,23 @@ def _questions(t: Trail, top: Sequence[Statement], bot_share: float) -> list[Sta
         )
     for statement in top:
         following = catalog.entry(statement.analysis).next
-        if following is not None:
+        if following is not None and not _idle(following, t, refused):
             asked.append(Statement(statement.analysis, Finding("question", following)))
     n = t.counts
     if n.first is not None and n.last is not None and (n.last - n.first).days >= 4:
         ask(
             say(
-                "Is it still so in the second half of the time? `footpath analyze STORE --since {middle:%Y-%m-%d} --report later.html`",
-                "在后半段时间里是否仍然如此？`footpath analyze STORE --since {middle:%Y-%m-%d} --report later.html`",
+                "Do the findings hold in the second half of the time? "
+                "`footpath analyze STORE --since {middle:%Y-%m-%d} --report later.html`",
+                "在后半段时间里，结论是否仍然成立？`footpath analyze STORE --since {middle:%Y-%m-%d} --report later.html`",
                 middle=n.first + (n.last - n.first) / 2,
             )
         )
-    if n.items:
+    if n.items and not any("footpath evaluate" in str(s.finding.text) for s in asked):
         ask(
             say(
-                "How well can the next item be foretold? `footpath evaluate STORE`",
-                "下一个物品能预测得多准？`footpath evaluate STORE`",
+                "How well can the next item of a user be foretold? `footpath evaluate STORE`",
+                "用户的下一个物品能预测得多准？`footpath evaluate STORE`",
             )
         )
     ask(
@@ -475,6 +582,13 @@ def _questions(t: Trail, top: Sequence[Statement], bot_share: float) -> list[Sta
         )
     )
     return asked
+
+
+def _idle(question: str, t: Trail, refused: Mapping[str, str]) -> bool:
+    """Whether the log does not allow what a question leads to."""
+    leads = re.search(r"--only (\w+)", question)
+    event = re.search(r"event=(\w+)", question)
+    return (leads is not None and leads[1] in refused) or (event is not None and event[1] not in t.types)
 
 
 def _number(value: Any) -> float | None:

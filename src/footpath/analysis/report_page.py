@@ -12,8 +12,8 @@ from footpath.analysis import catalog, words
 from footpath.page.alternative import describe
 from footpath.page.document import document
 from footpath.page.figures import html_table, show
-from footpath.page.text import Lang, bdi, escape, prose
-from footpath.result import Result, in_language, say
+from footpath.page.text import Lang, bdi, escape, prose, sentence
+from footpath.result import Phrase, Result, in_language, say
 
 if TYPE_CHECKING:
     from footpath.analysis.report import Headline, Report, Statement
@@ -35,10 +35,12 @@ WORDS: Final = {
     "no_doubts": say("Nothing was found that would make the figures misleading.", "未发现会使数字产生误导的情况。"),
     "no_questions": say("None.", "无。"),
     "contents": say("Contents", "目录"),
+    "only_bots": say("It does not hold without suspected bots, and is not on the front page.", "去除疑似机器人后不成立，故未列入首页。"),
+    "stands": say("holds without suspected bots", "去除疑似机器人后仍成立"),
     "without_bots": say("{value} without suspected bots", "去除疑似机器人后为 {value}", value="{value}"),
-    "both": say("Table, and the chart in words", "数据表与图表文字说明"),
-    "table": say("Table", "数据表"),
-    "part": say("Further table: {name}", "附表：{name}", name="{name}"),
+    "both": say("Data behind the chart, and the chart in words", "图表数据与文字说明"),
+    "table": say("Data", "数据表"),
+    "part": say("Table: {name}", "附表：{name}", name="{name}"),
     "measured": say("How it was measured", "统计口径"),
     "definition": say("Definition", "定义"),
     "population": say("Population", "统计范围"),
@@ -95,17 +97,21 @@ def _front(report: Report, said: Mapping[str, str], lang: Lang) -> str:
     name = said["title"].partition("{name}")
     meta = in_language(dict(report.meta), lang)
     window = " · ".join(str(meta[key]) for key in ("window", "zone") if meta.get(key))
+    lines = [escape(window), *(escape(sentence(meta[key], lang)) for key in ("population", "sessions") if meta.get(key))]
+    if lang == "zh" and report.event_types:
+        glossed = "、".join(f"<code>{escape(name)}</code> {words.EVENTS[name]}" for name in report.event_types if name in words.EVENTS)
+        lines += [f"行为类型按日志原名显示：{glossed}。"] if glossed else []
     figures = "".join(_headline(h, said, lang) for h in report.headlines)
     columns = [
-        _statements("finding", said["findings"], report.findings, said["no_findings"], report, lang),
-        _statements("doubt", said["doubts"], report.doubts, said["no_doubts"], report, lang),
-        _statements("question", said["questions"], report.questions, said["no_questions"], report, lang),
+        _statements("finding", report.findings, report, said, lang),
+        _statements("doubt", report.doubts, report, said, lang),
+        _statements("question", report.questions, report, said, lang),
     ]
     switch = f'<button id="theme" type="button" hidden>{escape(said["theme"])}</button>'
     return (
         f'<header class="top"><div class="brand"><span>Footpath</span>{switch}</div>'
         f"<h1>{escape(name[0])}{bdi(report.name)}{escape(name[2])}</h1>"
-        f'<p class="lead">{escape(window)}<br>{escape(meta["population"])}<br>{escape(meta["sessions"])}</p></header><main>'
+        f'<p class="lead">{"<br>".join(lines)}</p></header><main>'
         f'<dl class="figures">{figures}</dl><div class="front">{"".join(columns)}</div>'
     )
 
@@ -117,7 +123,7 @@ def _headline(h: Headline, said: Mapping[str, str], lang: Lang) -> str:
     return f"<div><dt>{escape(in_language(h.title, lang))}</dt><dd>{escape(show(h.value, h.kind, lang))}{other}</dd></div>"
 
 
-def _statements(kind: str, title: str, statements: Sequence[Statement], none: str, report: Report, lang: Lang) -> str:
+def _statements(kind: str, statements: Sequence[Statement], report: Report, said: Mapping[str, str], lang: Lang) -> str:
     items = []
     for s in statements:
         text = _with_source(in_language(s.finding.text, lang), report)
@@ -126,10 +132,12 @@ def _statements(kind: str, title: str, statements: Sequence[Statement], none: st
             notes.append(f'<a href="#{escape(s.analysis)}">{escape(in_language(catalog.entry(s.analysis).title, lang))}</a>')
         if s.q_value is not None:
             notes.append("q " + ("&lt; 0.001" if s.q_value < 0.001 else f"= {s.q_value:.3f}"))
+        if s.stands:
+            notes.append(escape(said["stands"]))
         small = f"<small>{' · '.join(notes)}</small>" if notes else ""
-        items.append(f"<li>{prose(text)}{small}</li>")
-    listed = f"<ol>{''.join(items)}</ol>" if items else f'<p class="none">{escape(none)}</p>'
-    return f'<section class="{kind}"><h2>{escape(title)}</h2>{listed}</section>'
+        items.append(f"<li>{prose(sentence(text, lang))}{small}</li>")
+    listed = f"<ol>{''.join(items)}</ol>" if items else f'<p class="none">{escape(said[f"no_{kind}s"])}</p>'
+    return f'<section class="{kind}"><h2>{escape(said[f"{kind}s"])}</h2>{listed}</section>'
 
 
 def _with_source(text: str, report: Report) -> str:
@@ -156,34 +164,36 @@ def _figure(analysis: catalog.Analysis, result: Result, report: Report, charts: 
     alternative = ""
     held = [s for s in report.statements if s.analysis == analysis.name]
     if held:
-        shown = "".join(f'<li class="{s.finding.kind}">{prose(_with_source(in_language(s.finding.text, lang), report))}</li>' for s in held)
+        texts = [(s, sentence(_with_source(in_language(s.finding.text, lang), report), lang)) for s in held]
+        shown = "".join(f'<li class="{s.finding.kind}">{prose(text)}{_alone(s, said)}</li>' for s, text in texts)
         parts.append(f'<ul class="said">{shown}</ul>')
     if result.is_empty:
-        why = " ".join(prose(warning) for warning in meta.get("warnings", []))
-        parts.append(f'<p class="warning"><strong>{escape(said["nothing"])}.</strong> {why}</p>')
+        why = " ".join(prose(sentence(warning, lang)) for warning in meta.get("warnings", []))
+        parts.append(f'<p class="warning"><strong>{escape(sentence(said["nothing"], lang))}</strong> {why}</p>')
     elif result.chart is not None:
         chart = in_language(result.chart, lang)
         charts[f"chart-{analysis.name}"] = chart
         alternative = describe(chart, lang)
         parts.append(
             f'<figure><div class="chart" id="chart-{analysis.name}" role="img" aria-label="{escape(alternative)}"></div>'
-            f"<figcaption>{prose(meta.get('definition', ''))}</figcaption></figure>"
+            f"<figcaption>{prose(sentence(meta.get('definition', ''), lang))}</figcaption></figure>"
         )
     elif meta.get("definition"):
-        parts.append(f'<p class="about">{prose(meta.get("definition", ""))}</p>')
+        parts.append(f'<p class="about">{prose(sentence(meta.get("definition", ""), lang))}</p>')
     if not result.is_empty:
-        parts += [f'<p class="warning">{prose(warning)}</p>' for warning in meta.get("warnings", [])]
+        parts += [f'<p class="warning">{prose(sentence(warning, lang))}</p>' for warning in meta.get("warnings", [])]
     inside = f'<p id="chart-{analysis.name}-words">{escape(alternative)}</p>' if alternative else ""
     if result.table.num_rows:
-        inside += _table(result.table, ROWS, title, lang)
+        inside += _table(result, result.table, ROWS, title, lang)
     if inside:
         parts.append(_folded(said["both" if alternative else "table"], inside, opened=not alternative))
     for name, part in result.parts.items():
         if part.num_rows:
             heading = said["part"].replace("{name}", words.label(name).zh if lang == "zh" else name.replace("_", " "))
-            parts.append(_folded(heading, _table(part, PART_ROWS, heading, lang)))
+            parts.append(_folded(heading, _table(result, part, PART_ROWS, heading, lang)))
     notes = {key: meta.get(key) for key in ("definition", "population", "window", "zone", "sessions")}
-    listed = "".join(f"<dt>{escape(said[key])}</dt><dd>{prose(value)}</dd>" for key, value in notes.items() if value)
+    told = {key: str(value) if key in ("window", "zone") else sentence(value, lang) for key, value in notes.items() if value}
+    listed = "".join(f"<dt>{escape(said[key])}</dt><dd>{prose(value)}</dd>" for key, value in told.items())
     command = f"footpath analyze {shlex.quote(report.source)} --only {analysis.name}{report.arguments and ' ' + report.arguments}"
     listed += f"<dt>{escape(said['command'])}</dt><dd><code>{escape(command)}</code></dd>"
     parts.append(_folded(said["measured"], f'<dl class="notes">{listed}</dl>'))
@@ -194,18 +204,53 @@ def _folded(summary: str, inside: str, *, opened: bool = False) -> str:
     return f"<details{' open' if opened else ''}><summary>{escape(summary)}</summary>{inside}</details>"
 
 
-def _table(table: pa.Table, rows: int, caption: str, lang: Lang) -> str:
+def _table(result: Result, table: pa.Table, rows: int, caption: str, lang: Lang) -> str:
     shown = table.slice(0, rows)
-    columns = dict(zip(shown.column_names, (column.to_pylist() for column in shown.columns), strict=True))
+    phrases = _phrases(result.chart)
+    columns: dict[str, list[Any]] = {}
+    for name in _telling(shown):
+        values = shown[name].to_pylist()
+        if pa.types.is_string(table.schema.field(name).type):
+            read = (words.value(result.name, name, value) for value in values)
+            values = [in_language(phrases.get(value, value) if (result.name, name) in _CHARTED else value, lang) for value in read]
+        columns[name] = values
     return html_table(columns, total=table.num_rows, labels=words.labels(columns, lang), caption=caption, lang=lang)
+
+
+_CHARTED: Final = (("segments", "name"),)
+"""Columns of texts that an analysis makes up, and its chart shows in both languages."""
+
+
+def _phrases(chart: Mapping[str, Any] | None) -> dict[str, Phrase]:
+    """What a chart calls its series and names, in both languages, by the English; a number before a series is left out."""
+    found: dict[str, Phrase] = {}
+    for series in (chart or {}).get("series", []):
+        name = series.get("name")
+        if isinstance(name, Phrase):
+            _, colon, english = str(name).partition(": ")
+            found[english if colon else str(name)] = Phrase(english, name.zh.partition("：")[2]) if colon else name
+    return found
+
+
+def _telling(table: pa.Table) -> list[str]:
+    """The columns that tell something: not those without a value, nor those that say again what another says."""
+    named = [name for name in table.column_names if not table.num_rows or table[name].null_count < table.num_rows]
+    if "path" in named:
+        named = [name for name in named if name != "labels"]
+    if "label" in named and "title" in named and table["label"].equals(table["title"]):
+        named.remove("title")
+    return named
+
+
+def _alone(statement: Statement, said: Mapping[str, str]) -> str:
+    return f" <small>{escape(said['only_bots'])}</small>" if statement.stands is False else ""
 
 
 def _not_measured(report: Report, said: Mapping[str, str], lang: Lang) -> str:
     if not report.not_measured:
         return ""
-    marked = "" if lang == "en" else ' lang="en"'
     rows = "".join(
-        f"<dt>{escape(in_language(catalog.entry(name).title, lang))}</dt><dd{marked}>{prose(reason)}</dd>"
+        f"<dt>{escape(in_language(catalog.entry(name).title, lang))}</dt><dd>{prose(sentence(in_language(reason, lang), lang))}</dd>"
         for name, reason in report.not_measured.items()
     )
     return (
@@ -219,7 +264,11 @@ def _again(report: Report, said: Mapping[str, str]) -> str:
     extra = f" {report.arguments}" if report.arguments else ""
     commands = [f"footpath analyze {store}{extra} --report report.html", f"footpath analyze {store}{extra} --tables tables --format csv"]
     python = f"import footpath as fp\n\nlog = fp.open_store({report.source!r})\nfp.analyze(log, seed={report.seed}).html('report.html')"
-    settings = "; ".join(f"{name} = {value}" for name, value in report.settings.items() if value is not None)
+    settings = "; ".join(
+        f"{name} = {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for name, value in report.settings.items()
+        if value is not None
+    )
     rows = {
         "fingerprint": report.fingerprint,
         "settings": settings,

@@ -48,13 +48,13 @@ def show(value: Any, kind: Kind = "number", lang: Lang = "en") -> str:
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, list | tuple):
-        return ", ".join(show(part, kind, lang) for part in value)
+        return ("、" if lang == "zh" else ", ").join(show(part, kind, lang) for part in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {show(part, kind, lang)}" for name, part in value.items())
     if not isinstance(value, int | float):
         return str(value)
     if kind == "share":
-        return f"{100 * value:.1f} %" if abs(value) >= 0.001 or value == 0 else f"{100 * value:.2g} %"
+        return f"{100 * value:.1f}%" if abs(value) >= 0.001 or value == 0 else f"{100 * value:.2g}%"
     if kind == "seconds":
         return _duration(float(value), lang)
     if kind == "p":

@@ -58,14 +58,32 @@ def _safe_name(name: str) -> str:
     return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else name
 
 
+def check_target(path: str | os.PathLike) -> Path:
+    """The path of a file that can be written. Raises ConfigError where it cannot, so that nobody waits for work in vain."""
+    target = Path(path)
+    handle, scratch = _beside(target)
+    os.close(handle)
+    scratch.unlink()
+    return target
+
+
+def _beside(target: Path) -> tuple[int, Path]:
+    """A scratch file in the folder of a target, open for writing."""
+    try:
+        if target.is_dir():
+            raise ConfigError(f"{target} is a folder; give the path of a file")
+        if not target.parent.is_dir():
+            raise ConfigError(f"cannot write {target}: there is no folder {target.parent}; make it first")
+        target.exists()  # raises where the name itself is too long
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".footpath.")
+    except OSError as error:
+        raise ConfigError(f"cannot write {target}: {error.strerror}; give a path that can be written") from None
+    return handle, Path(name)
+
+
 def _whole(path: str | os.PathLike, write: Callable[[IO[bytes]], object]) -> Path:
     target = Path(path)
-    if target.is_dir():
-        raise ConfigError(f"{target} is a folder; give the path of a file")
-    if not target.parent.is_dir():
-        raise ConfigError(f"cannot write {target}: there is no folder {target.parent}; make it first")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    scratch = Path(name)
+    handle, scratch = _beside(target)
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -75,6 +93,8 @@ def _whole(path: str | os.PathLike, write: Callable[[IO[bytes]], object]) -> Pat
         os.umask(mask)
         scratch.chmod(0o666 & ~mask)
         scratch.replace(target)
+    except OSError as error:
+        raise ConfigError(f"cannot write {target}: {error.strerror or error}; what stood there before is as it was") from None
     finally:
         scratch.unlink(missing_ok=True)
     return target

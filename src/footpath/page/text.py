@@ -29,6 +29,22 @@ def prose(text: Any) -> str:
     return "".join(f"<code>{escape(part)}</code>" if i % 2 else escape(part) for i, part in enumerate(parts))
 
 
+def sentence(text: Any, lang: Lang = "en") -> str:
+    """A sentence as it stands on a line of its own: begun with a capital and ended with a stop, unless it ends with code.
+
+    In Chinese a space parts Han characters from Latin letters and digits. What stands between backticks stays as it is.
+    """
+    said = str(text).strip()
+    if lang == "zh":
+        parts = re.split(r"(`[^`]+`)", said)
+        said = "".join(part if part.startswith("`") else _MIXED.sub(" ", part) for part in parts)
+    elif re.match(r"[a-z][a-z'’-]*[\s,:;]", said):
+        said = said[0].upper() + said[1:]
+    if said and said[-1] not in ".!?…:;。！？：；`":
+        said += "。" if lang == "zh" else "."
+    return said
+
+
 def embed_json(value: Any) -> str:
     """A value as JSON that may stand inside a script element."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -58,4 +74,5 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+_MIXED = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9%])(?=[\u4e00-\u9fff])")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")

@@ -35,7 +35,8 @@
     if (format === "share") {
       if (short && value !== 0 && Math.abs(value) < 0.001) return value > 0 ? "<0.1%" : "–0.1%";
       const cent = 100 * value;
-      return group(cent, Math.abs(cent) >= 10 && short ? 0 : Math.abs(cent) >= 0.1 || cent === 0 ? 1 : 3) + (short ? "%" : " %");
+      if (short === "cell" && cent !== 0 && Math.abs(cent) < 9.95) return cent.toFixed(1) + "%"; /* cells beside one another have the same digits */
+      return group(cent, Math.abs(cent) >= 10 && short ? 0 : Math.abs(cent) >= 0.1 || cent === 0 ? 1 : 3) + "%";
     }
     if (format === "seconds") {
       const units = zh ? ["秒", "分钟", "小时", "天"] : ["s", "min", "h", "days"];
@@ -48,6 +49,40 @@
     if (short && Math.abs(value) >= 1e4) return group(value / 1e3, 1) + "k";
     if (Number.isInteger(value)) return group(value, 0);
     return Math.abs(value) >= 1000 ? group(value, 0) : String(parseFloat(value.toPrecision(3)));
+  }
+  function wide(text) { /* about how wide a text of 12 px is */
+    let size = 0;
+    for (const c of String(text)) size += c.codePointAt(0) > 0x2e7f ? 12 : 6.6;
+    return size;
+  }
+  function cut(text, size) {
+    text = String(text);
+    if (wide(text) <= size) return text;
+    let kept = "";
+    for (const c of text) {
+      if (wide(kept + c) > size - 10) break;
+      kept += c;
+    }
+    return kept + "…";
+  }
+  function room(narrow) { /* for the names at the side of a chart, in pixels */
+    return narrow ? 112 : 220;
+  }
+  function lines(names, narrow) { /* how many lines the longest of them takes, at most three */
+    return Math.min(3, Math.max(1, ...(names || []).map((n) => Math.ceil((wide(n) * 1.08) / room(narrow)))));
+  }
+  function luminance(hex) {
+    const part = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255).map((c) => (c <= 0.03928 ? c / 12.92 : Math.pow((c + 0.055) / 1.055, 2.4)));
+    return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+  }
+  function mixed(ramp, share) { /* the colour at a place of a ramp, 0 to 1 */
+    const at = Math.max(0, Math.min(1, share)) * (ramp.length - 1), i = Math.min(ramp.length - 2, Math.floor(at));
+    const mix = [1, 3, 5].map((k) => Math.round(parseInt(ramp[i].slice(k, k + 2), 16) * (1 - at + i) + parseInt(ramp[i + 1].slice(k, k + 2), 16) * (at - i)));
+    return "#" + mix.map((c) => c.toString(16).padStart(2, "0")).join("");
+  }
+  function readable(hex) { /* black or white, whichever stands out more */
+    const l = luminance(hex);
+    return (l + 0.05) / 0.05 > 1.05 / (l + 0.05) ? "#000000" : "#ffffff";
   }
   function instant(value) { /* a time without a zone is UTC */
     if (typeof value !== "string") return value;
@@ -132,19 +167,35 @@
     made.splitLine = { show: given.type === "value" || given.type === "log", lineStyle: { color: t.line, type: [2, 4] } };
     made.axisLabel = { color: t.soft, fontSize: 12, hideOverlap: true };
     if (given.type === "category") {
-      const long = (given.data || []).some((d) => String(d).length > 12);
-      Object.assign(made.axisLabel, { width: vertical ? (narrow ? 96 : 190) : 90, overflow: "truncate", ellipsis: "…" });
+      const long = (given.data || []).some((d) => wide(d) > 80);
+      if (vertical) {
+        const of = lines(given.data, narrow);
+        Object.assign(made.axisLabel, { width: room(narrow), overflow: "break", lineHeight: 14, formatter: (v) => cut(v, room(narrow) * of * 0.92) });
+      } else Object.assign(made.axisLabel, { width: 90, overflow: "truncate", ellipsis: "…" });
       if (!vertical && long && (given.data || []).length > 4) Object.assign(made.axisLabel, { rotate: 30, width: 120 });
       if (vertical && (given.data || []).length <= 40) made.axisLabel.interval = 0;
       made.data = (given.data || []).map((d) => (d === null ? "–" : String(d)));
     }
-    if (given.type === "value" || given.type === "log") made.axisLabel.formatter = (v) => show(v, format, true);
+    if (given.type === "value" || given.type === "log") {
+      made.axisLabel.formatter = (v) => show(v, format, true);
+      if (narrow) made.splitNumber = 4;
+    }
+    if (given.type === "time") {
+      made.splitNumber = narrow ? 3 : 7;
+      made.minInterval = 864e5;
+      made.axisLabel.formatter = (v) => moment(v).slice(narrow ? 5 : 0, 10);
+    }
     if (given.name) {
       made.nameTextStyle = { color: t.soft, fontSize: 12 };
       if (vertical) Object.assign(made, { nameLocation: given.inverse ? "start" : "end", nameGap: 12, nameTextStyle: { color: t.soft, fontSize: 12, align: "left", padding: [0, 0, 0, -40] } });
       else Object.assign(made, { nameLocation: "middle", nameGap: 26 });
     }
     return made;
+  }
+
+  function values_boundary(axis_, data) { /* room for what stands at the end of a bar */
+    const known = data.filter((v) => typeof v === "number");
+    axis_.boundaryGap = [known.some((v) => v < 0) ? "18%" : 0, known.some((v) => v > 0) ? "18%" : 0];
   }
 
   function option(spec, t, width, alternative) {
@@ -171,7 +222,7 @@
       [...new Set(Object.values(labels))].forEach((l, i) => (tones[l] = tone(t, l, i)));
       const nodes = first.data.map((n) => Object.assign({}, n, { label: undefined, itemStyle: { color: tones[labels[n.name]], borderWidth: 0 } }));
       made.series = [{
-        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 10, nodeWidth: 12, nodeGap: 13, nodeAlign: "left",
+        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 20, nodeWidth: 12, nodeGap: 15, nodeAlign: "left",
         draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
         label: { color: t.ink, fontSize: 12, width: narrow ? 64 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
       }];
@@ -183,20 +234,45 @@
     if (kind === "graph") {
       const top = Math.max(1, ...first.data.map((n) => n.value || 0));
       const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
-      const nodes = first.data.map((n, i) => Object.assign({}, n, { symbolSize: 10 + 30 * Math.sqrt((n.value || 0) / top), itemStyle: { color: tone(t, n.name, i) } }));
-      const links = first.links.map((l) => Object.assign({}, l, {
-        lineStyle: { width: 0.8 + 7 * (l.value || 0) / widest, opacity: 0.25 + 0.5 * (l.value || 0) / widest, curveness: 0.22 },
-      }));
-      const again = {};
-      first.links.forEach((l) => { if (l.source === l.target) again[l.source] = l.text || show(l.value, "number"); });
+      const many = Math.max(1, first.data.length), tall = height(spec, width) - 70, scale = Math.min(width * (narrow ? 0.5 : 0.6), tall) / 2;
+      const places = {}, tones = {};
+      const nodes = first.data.map((n, i) => {
+        const turn = (2 * Math.PI * i) / many - Math.PI / 2, size = 10 + 28 * Math.sqrt((n.value || 0) / top), side = Math.cos(turn);
+        tones[n.name] = tone(t, n.name, i);
+        places[n.name] = { turn: turn, size: size, x: width / 2 + scale * side, y: tall / 2 + scale * Math.sin(turn) };
+        return Object.assign({}, n, {
+          x: places[n.name].x, y: places[n.name].y, symbolSize: size, itemStyle: { color: tones[n.name] },
+          label: { position: many > 1 && Math.abs(side) < 0.2 ? (Math.sin(turn) < 0 ? "top" : "bottom") : side < 0 ? "left" : "right" },
+        });
+      });
+      const links = [], again = {};
+      first.links.forEach((l) => {
+        const at = places[l.source], share = (l.value || 0) / widest;
+        const style = { color: tones[l.source], width: 0.8 + 6 * share, opacity: 0.35 + 0.5 * share };
+        if (l.source !== l.target) links.push(Object.assign({}, l, { lineStyle: Object.assign({ curveness: 0.2 }, style) }));
+        else if (at) { /* back to itself: a loop over two points outside the circle */
+          again[l.source] = l.text || show(l.value, "number");
+          const points = [-0.5, 0.5].map((lean, i) => {
+            const far = at.size / 2 + 24, name_ = l.source + "\u0000" + i;
+            nodes.push({ name: name_, x: at.x + far * Math.cos(at.turn + lean), y: at.y + far * Math.sin(at.turn + lean), symbolSize: 0.01, label: { show: false }, of: l.source, value: null });
+            return name_;
+          });
+          const part = { again: l.source, value: l.value, text: l.text };
+          links.push(Object.assign({ source: l.source, target: points[0], symbol: ["none", "none"] }, part, { lineStyle: Object.assign({ curveness: -0.15 }, style) }));
+          links.push(Object.assign({ source: points[0], target: points[1], symbol: ["none", "none"] }, part, { lineStyle: Object.assign({ curveness: -0.45 }, style) }));
+          links.push(Object.assign({ source: points[1], target: l.source }, part, { lineStyle: Object.assign({ curveness: -0.15 }, style) }));
+        }
+      });
+      const spread = Math.max(...nodes.map((n) => Math.abs(n.x - width / 2)), 1), high = nodes.map((n) => n.y);
       made.series = [{
-        type: "graph", layout: "circular", circular: { rotateLabel: false }, data: nodes, links: links, roam: false, lineStyle: { color: "source" }, left: "20%", right: "20%", top: 40, bottom: 40,
+        type: "graph", layout: "none", data: nodes, links: links, roam: false,
+        left: width / 2 - spread, width: 2 * spread, top: 40, height: Math.max(1, Math.max(...high) - Math.min(...high)),
         edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8, emphasis: { focus: "adjacency" },
-        label: { show: true, position: "right", color: t.ink, fontSize: 12, formatter: (p) => String(p.data.label_text || p.name) },
+        label: { show: true, color: t.ink, fontSize: 12, distance: 8, formatter: (p) => cut(p.data.label_text || p.name, narrow ? 90 : 220) },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
-        ? name(p.data.source) + " → " + name(p.data.target) + "<br>" + (p.data.text ? esc(p.data.text) : "<b>" + esc(show(p.data.value, "number")) + "</b>")
-        : name(p.name) + "<br><b>" + esc(show(p.value, "number")) + "</b>" + (again[p.name] ? "<br>" + (zh ? "再次：" : "again: ") + esc(again[p.name]) : "");
+        ? (p.data.again !== undefined ? name(p.data.again) + " → " + name(p.data.again) : name(p.data.source) + " → " + name(p.data.target)) + "<br>" + (p.data.text ? esc(p.data.text) : "<b>" + esc(show(p.data.value, "number")) + "</b>")
+        : p.data.of !== undefined ? "" : name(p.name) + "<br><b>" + esc(show(p.value, "number")) + "</b>" + (again[p.name] ? "<br>" + (zh ? "再次：" : "again: ") + esc(again[p.name]) : "");
       return made;
     }
 
@@ -205,7 +281,16 @@
     made.yAxis = axis(y, t, "y", narrow);
     const legend = kind !== "heatmap" && named.length > 1;
     made.grid = { left: 8, right: 18, top: legend ? 32 : 8, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "all" };
-    if (legend) made.legend = { type: "scroll", top: 0, left: 0, data: named, icon: "roundRect", itemWidth: 12, itemHeight: 8, textStyle: { color: t.ink, fontSize: 12.5 }, pageTextStyle: { color: t.soft } };
+    if (legend) {
+      let used = 0, rows = 1;
+      named.forEach((n) => {
+        const size = Math.min(width - 20, wide(n) + 30);
+        if (used + size > width - 10 && used) { rows += 1; used = 0; }
+        used += size;
+      });
+      if (rows <= 4) made.grid.top = 12 + 20 * rows;
+      made.legend = { type: rows <= 4 ? "plain" : "scroll", top: 0, left: 0, right: 0, data: named, formatter: (n) => cut(n, width - 50), icon: "roundRect", itemWidth: 12, itemHeight: 8, textStyle: { color: t.ink, fontSize: 12.5 }, pageTextStyle: { color: t.soft }, itemGap: 10 };
+    }
     const values = x.type === "category" ? y : y.type === "category" ? x : y;
     const names = x.type === "category" ? x.data : y.type === "category" ? y.data : null;
 
@@ -215,19 +300,20 @@
       const signed = scale.min < 0 && scale.max > 0;
       made.visualMap = {
         type: "continuous", min: signed ? -top : scale.min, max: signed ? top : scale.max > scale.min ? scale.max : scale.min + 1, dimension: 2, calculable: false, orient: "horizontal",
-        right: 10, top: 0, itemWidth: 10, itemHeight: 110, text: [show(signed ? top : scale.max, format, true), show(signed ? -top : scale.min, format, true)],
+        right: 10, top: 0, itemWidth: 10, itemHeight: narrow ? 70 : 110,
+        text: [show(signed ? top : scale.max, format, true), (scale.name ? scale.name + (zh ? "：" : ": ") : "") + show(signed ? -top : scale.min, format, true)],
         textStyle: { color: t.soft, fontSize: 11.5 }, inRange: { color: signed ? t.diverging : t.ramp },
       };
       made.grid.top = 38;
       const data = first.data.map((c) => [c[0], c[1], c[2] === null || c[2] === undefined ? "-" : c[2]]);
       const roomy = (x.data || []).length * 46 < width - 150 && data.length <= 320;
-      const middle = (scale.min + scale.max) / 2;
+      const from = made.visualMap.min, over = made.visualMap.max - from || 1, ramp = made.visualMap.inRange.color;
+      const written = (value) => (value === "-" ? t.ink : readable(mixed(ramp, (value - from) / over)));
       made.series = [{
-        type: "heatmap", data: data.map((c) => ({ value: c, label: { color: signed ? t.ink : (c[2] > middle) === (t === light) ? "#ffffff" : t === light ? "#24292b" : "#101414" } })),
-        label: { show: roomy, fontSize: 11, formatter: (p) => (p.value[2] === "-" ? "" : show(p.value[2], format, true)) },
+        type: "heatmap", data: data.map((c) => ({ value: c, label: { color: written(c[2]) } })),
+        label: { show: roomy, fontSize: 11, formatter: (p) => (p.value[2] === "-" ? "" : show(p.value[2], format, "cell")) },
         itemStyle: { borderColor: t.paper, borderWidth: 1.5 }, emphasis: { itemStyle: { borderColor: t.ink } },
       }];
-      if (t === dark) made.series[0].data.forEach((c) => { if (!signed) c.label.color = c.value[2] > middle ? "#101414" : "#e7e5df"; });
       made.yAxis.splitLine = { show: false };
       made.tooltip.formatter = (p) => name(y.data[p.value[1]]) + " · " + name(x.data[p.value[0]]) + "<br><b>" + esc(show(p.value[2], format)) + "</b>";
       return made;
@@ -253,9 +339,25 @@
       if (time) mine.data = s.data.map((p) => (Array.isArray(p) ? [instant(p[0])].concat(p.slice(1)) : p));
       if (s.type === "line") Object.assign(mine, { lineStyle: { width: 2, color: colour }, symbol: "circle", symbolSize: 5, connectNulls: false });
       if (s.type === "bar") Object.assign(mine, { barMaxWidth: 34, barGap: "12%", itemStyle: { color: colour, borderRadius: s.stack ? 0 : 2 } });
+      if (s.type === "bar" && series.length === 1 && !s.stack && (y.type === "category" || s.data.length <= 8)) {
+        const flat = y.type === "category";
+        mine.data = s.data.map((v, i) => ({ value: v, label: { position: flat ? (v < 0 ? "left" : "right") : "top", formatter: () => (spec.texts && spec.texts[i] ? spec.texts[i] : show(v, values.format, "cell")) } }));
+        mine.label = { show: true, color: t.ink, fontSize: 12 };
+        if (flat) values_boundary(made.xAxis, s.data);
+      }
       if (s.type === "scatter") Object.assign(mine, { symbolSize: s.data.length > 400 ? 5 : 8, itemStyle: { color: colour, opacity: 0.65 } });
       return mine;
     });
+    if (typeof spec.reference === "number") { /* where nothing differs */
+      const flat = y.type === "category";
+      made.series.unshift({
+        type: "custom", data: [[spec.reference, spec.reference]], silent: true, z: 0, tooltip: { show: false }, encode: { x: flat ? 0 : [], y: flat ? [] : 0 },
+        renderItem: (params, api) => {
+          const box = params.coordSys, at = api.coord(flat ? [spec.reference, 0] : [0, spec.reference])[flat ? 0 : 1];
+          return { type: "line", shape: flat ? { x1: at, y1: box.y, x2: at, y2: box.y + box.height } : { x1: box.x, y1: at, x2: box.x + box.width, y2: at }, style: { stroke: t.soft, lineWidth: 1.2 } };
+        },
+      });
+    }
     if (kind === "scatter") {
       made.tooltip.formatter = (p) => (p.value.length > 2 ? name(p.value[2]) + "<br>" : "") + (x.name ? esc(x.name) + ": " : "") + esc(show(p.value[0], x.format)) + "<br>" + (y.name ? esc(y.name) + ": " : "") + "<b>" + esc(show(p.value[1], y.format)) + "</b>";
     } else if (kind === "interval") {
@@ -278,9 +380,10 @@
     const series = spec.series || [], first = series[0] || {};
     const kind = first.renderItem || first.type;
     const rows = spec.yAxis && spec.yAxis.type === "category" ? (spec.yAxis.data || []).length : 0;
-    if (kind === "sankey") return Math.max(280, Math.min(680, 60 + 34 * tallest(first)));
+    if (kind === "sankey") return Math.max(300, Math.min(760, 80 + 38 * tallest(first)));
     if (kind === "graph") return width < 520 ? 360 : 460;
-    if (rows) return Math.max(170, Math.min(1100, 90 + rows * (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(4, series.length) : 26)));
+    const extra = 14 * (lines(rows ? spec.yAxis.data : [], width < 520) - 1);
+    if (rows) return Math.max(170, Math.min(1400, 90 + rows * (extra + (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(4, series.length) : 26))));
     return width < 520 ? 260 : 320;
   }
 
