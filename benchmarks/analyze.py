@@ -84,7 +84,7 @@ def run_footpath(acts: Path, checked: bool) -> None:
 
     watch.lap("import")
     if checked:
-        log = read_events(acts, zone="UTC")
+        log = read_events(acts, zone="UTC", columns={"item_id": "-"})
     else:
         con = ibis.duckdb.connect()
         con.raw_sql("SET threads = 2")

@@ -171,7 +171,7 @@ def ab_test(
         tuple(cells),
         _chart(rows, base),
         {"arms": arm_table},
-        tuple(_findings(rows, main, base)),
+        tuple(_findings(rows, main, base, 1 - confidence)),
         {"users_of_arms": sums(t.lazy, wide.lazy)},
     )
 
@@ -387,7 +387,7 @@ def _chart(rows: list[dict[str, Any]], base: str) -> dict[str, Any] | None:
     )  # fmt: skip
 
 
-def _findings(rows: list[dict[str, Any]], main: Metric, base: str) -> list[Finding]:
+def _findings(rows: list[dict[str, Any]], main: Metric, base: str, level: float) -> list[Finding]:
     found = []
     sizes = {row["arm"]: row["n_users"] for row in rows}
     named = main.said.split(" (")[0]
@@ -395,7 +395,7 @@ def _findings(rows: list[dict[str, Any]], main: Metric, base: str) -> list[Findi
     for row in rows:
         if row["arm"] == base or row.get("q_value") is None or row.get("relative") is None:
             continue
-        if min(sizes[base], row["n_users"]) < SMALL or row["q_value"] >= 0.05:
+        if min(sizes[base], row["n_users"]) < SMALL or row["q_value"] >= level:
             continue
         kept = (f"{row['metric']}.{base}", f"{row['metric']}.{row['arm']}", f"{row['metric']}.{row['arm']}.relative")
         values = {

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float64, Int64
-from scipy import stats
+from scipy import sparse, stats
 
 from footpath.analysis import charts
 from footpath.analysis.coded_acts import CodedActs, code_acts
@@ -22,7 +22,7 @@ from footpath.errors import ConfigError
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg
+from footpath.statistics import benjamini_hochberg, seeded
 
 ARROW: Final = " > "
 MAX_TESTED: Final = 5_000
@@ -32,6 +32,8 @@ MATTERS: Final = 1.5
 """The risk ratio that a finding surely has."""
 ALIKE: Final = 0.7
 """Two patterns whose sequences overlap by this much (Jaccard) tell one story; the weaker is folded into the stronger."""
+CONTAINED: Final = 0.9
+"""Share of a pattern's sequences that a wider pattern holds too, from where it is asked whether the narrow one says more."""
 _SCHEMA: Final = {
     "rank": pa.int64(), "pattern": pa.string(), "length": pa.int64(), "group": pa.string(), "support": pa.int64(), "n": pa.int64(),
     "share": pa.float64(), "support_others": pa.int64(), "n_others": pa.int64(), "share_others": pa.float64(),
@@ -340,7 +342,7 @@ def matched_cuts(
         if worth > best:
             best, ratio, limit = worth, each, end
     cut = np.where(reached & (first <= limit), first, 0)
-    rng = np.random.default_rng([seed, 4])
+    rng = seeded(seed, 4)
     pool = rng.permutation(np.flatnonzero(others))
     for n in range(limit, 0, -1):
         free = pool[(sizes[pool] > n) & (cut[pool] == 0)] if cases[n] else pool[:0]
@@ -561,19 +563,45 @@ def _ranked(groups: _Groups, miner: Miner, rows: list[dict[str, Any]], top: int)
         return float(max(np.log(row["low"]), -np.log(row["high"]), 0.0))
 
     rows = sorted(rows, key=lambda row: (row["q"] >= 0.05, -sureness(row), row["p"], len(row["pattern"]), row["pattern"], row["code"]))
+    rows = rows[: 10 * top]
+    explained = np.zeros(len(rows), np.int64)
     shown: list[dict[str, Any]] = []
-    for row in rows[: 10 * top]:
-        held = miner.holders(row["pattern"])
-        for other in shown:
-            if other["code"] == row["code"] and (other["ratio"] >= 1) == (row["ratio"] >= 1):
-                both = len(np.intersect1d(held, other["held"], assume_unique=True))
-                if both >= ALIKE * (len(held) + len(other["held"]) - both):
-                    other["alike"] += 1
-                    break
-        else:
-            if len(shown) < top:
-                shown.append(row | {"held": held, "alike": 0})
+    for code in {row["code"] for row in rows}:
+        for way in (True, False):
+            at = [i for i, row in enumerate(rows) if row["code"] == code and (row["ratio"] >= 1) == way]
+            _explain(at, [miner.holders(rows[i]["pattern"]) for i in at], groups.group == code, way, explained)
+    for i, row in enumerate(rows):
+        if explained[i] >= 0 and len(shown) < top:
+            shown.append(row | {"held": miner.holders(row["pattern"]), "alike": int(explained[i])})
     return shown
+
+
+def _explain(at: list[int], held: list[np.ndarray], inside: Bool[np.ndarray, " S"], more: bool, explained: np.ndarray) -> None:
+    """Fold patterns into others: into one that nearly the same sequences hold, and into a wider one, among whose holders the group does
+    not hold the narrow one any more often (less often, without `more`) than the rest, at 5 % over all candidates. `explained` gets how
+    many were folded into a pattern, -1 for those that were.
+    """
+    if not at:
+        return
+    rows = np.repeat(np.arange(len(at)), [len(one) for one in held])
+    columns = np.concatenate(held)
+    holds = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), (len(at), len(inside)))
+    both = (holds @ holds.T).toarray()
+    both_in = (holds[:, inside] @ holds[:, inside].T).toarray()
+    size, size_in = np.diag(both), np.diag(both_in)
+    for i, place in enumerate(at):
+        for j, other in enumerate(at):
+            if i == j or explained[other] < 0:
+                continue
+            alike = j < i and both[i, j] >= ALIKE * (size[i] + size[j] - both[i, j])
+            if not alike and size[j] > size[i] and both[i, j] >= CONTAINED * size[i]:
+                a, n, b, m = both_in[i, j], size_in[j], both[i, j] - both_in[i, j], size[j] - size_in[j]
+                adds = (a * m > b * n) == more
+                alike = not adds or bool(two_shares(*(np.array([float(count)]) for count in (a, n, b, m)))[0] >= 0.05 / len(at))
+            if alike:
+                explained[other] += 1 + explained[place]
+                explained[place] = -1
+                break
 
 
 def _result(

@@ -99,9 +99,7 @@ def whole_history(t: Trail) -> Trail:
     s = t.settings
     if s["since"] is None:
         return t
-    return trail(
-        t.log, by=s["by"], gap_minutes=s["gap_minutes"], event_types=s["event_types"], bots=s["bots"], until=s["until"], users=s["users"]
-    )
+    return trail(t.log, **{name: s[name] for name in ("by", "gap_minutes", "sessions", "event_types", "bots", "until", "users")})
 
 
 def fitting_period(seen: Observation | None) -> Period:

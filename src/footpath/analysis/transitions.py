@@ -69,11 +69,14 @@ def transitions(
         "{where}前后相继的两次行为。概率以其后还有行为的前一类行为为分母。提升度：实际次数与前后相互独立时期望次数之比。",
         where=_where(t, within),
     )
-    labels = frequent_labels(t.acts, max_labels)
+    labels = frequent_labels(t.acts, max_labels + 1)
+    rare = len(labels) > max_labels
+    labels = labels[:max_labels]
 
     of_users = _of_users(t.acts, within).cache()  # one window for all that is counted below
-    told_apart = _gathered(of_users, labels)
-    rows, query = _counts(told_apart).to_pyarrow(), _counts(_gathered(_of_users(t.lazy, within), labels))
+    told_apart = _gathered(of_users, labels).cache() if rare else of_users
+    lazy = _of_users(t.lazy, within)
+    rows, query = _counts(told_apart).to_pyarrow(), _counts(_gathered(lazy, labels) if rare else lazy)
     if not rows.num_rows:
         why = say("no act is followed by another {where}", "{where}没有任何行为后面还有其他行为", where=_where(t, within))
         return t.nothing("transitions", definition, why, SCHEMA)
@@ -179,21 +182,20 @@ def _variance(cells: ir.Table, place: dict[str, int], n: Int64[np.ndarray, "L L"
     order; its squares are summed from sums of products, so that no row of a user leaves the engine.
     """
     cells = cells.mutate(n=cells.n.cast("float64"))
-    cells = cells.mutate(
-        n_from=cells.n.sum().over(ibis.window(group_by=["user_id", "label"])),
-        n_to=cells.n.sum().over(ibis.window(group_by=["user_id", "next_label"])),
-        n_user=cells.n.sum().over(ibis.window(group_by="user_id")),
+    begun = cells.group_by("user_id", "label").agg(n_from=cells.n.sum())
+    ended = cells.group_by("user_id", "next_label").agg(n_to=cells.n.sum())
+    users = begun.group_by("user_id").agg(n_user=begun.n_from.sum()).cache()
+    begun = begun.inner_join(users, "user_id").select("user_id", "label", "n_from", "n_user").cache()
+    ended = ended.inner_join(users, "user_id").select("user_id", "next_label", "n_to", "n_user").cache()
+    wide = cells.inner_join(begun, ["user_id", "label"]).select("user_id", "label", "next_label", "n", "n_from", "n_user")
+    wide = wide.inner_join(ended.drop("n_user"), ["user_id", "next_label"])
+    pairs = wide.group_by("label", "next_label").agg(
+        nn=(wide.n * wide.n).sum(), nf=(wide.n * wide.n_from).sum(), nt=(wide.n * wide.n_to).sum(), nu=(wide.n * wide.n_user).sum()
     )
-    pairs = cells.group_by("label", "next_label").agg(
-        nn=(cells.n * cells.n).sum(), nf=(cells.n * cells.n_from).sum(), nt=(cells.n * cells.n_to).sum(), nu=(cells.n * cells.n_user).sum()
-    )
-    begun = cells.group_by("user_id", "label").agg(n_from=cells.n.sum(), n_user=cells.n_user.max())
-    ended = cells.group_by("user_id", "next_label").agg(n_to=cells.n.sum(), n_user=cells.n_user.max())
     of_from = begun.group_by("label").agg(ff=(begun.n_from * begun.n_from).sum(), fu=(begun.n_from * begun.n_user).sum())
     of_to = ended.group_by("next_label").agg(tt=(ended.n_to * ended.n_to).sum(), tu=(ended.n_to * ended.n_user).sum())
     both = begun.inner_join(ended.select("user_id", "next_label", "n_to"), "user_id")
     products = both.group_by("label", "next_label").agg(ft=(both.n_from * both.n_to).sum())
-    users = begun.group_by("user_id").agg(n_user=begun.n_user.max())
     uu = float((users.n_user * users.n_user).sum().to_pyarrow().as_py())
 
     def matrix(rows: pa.Table, column: str) -> Float64[np.ndarray, "L L"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -46,7 +46,7 @@ def log_in_place(table: ir.Table, *, name: str = "log", items: ir.Table | None =
         order = [acts.timestamp, acts.event_id] if "event_id" in table.columns else [acts.timestamp]
         acts = acts.mutate(position=ibis.row_number().over(ibis.window(group_by="user_id", order_by=order)).cast("int64"))
     acts = acts.select(*EVENT_COLUMNS, *(c for c in acts.columns if c not in EVENT_COLUMNS))
-    counts = _checked(acts, table)
+    counts = _checked(table)
     cells = (
         Cell("rows_kept", counts["rows"], "rows"),
         Cell("n_users", counts["users"], "users"),
@@ -63,7 +63,7 @@ def log_in_place(table: ir.Table, *, name: str = "log", items: ir.Table | None =
     }
     shown = pa.table({"measure": [cell.id for cell in cells], "value": [str(cell.value) for cell in cells]})
     has_clock = "timestamp" in table.columns and counts["timed"] == counts["rows"]
-    return EventLog(name, acts, Result("quality", shown, meta, cells), fingerprint, has_clock, items, users)
+    return EventLog(name, acts, Result("quality", shown, meta, cells), fingerprint, has_clock, items, users, empty=frozenset(missing))
 
 
 def _fits(kind: ibis.DataType, wanted: str) -> bool:
@@ -74,35 +74,41 @@ def _fits(kind: ibis.DataType, wanted: str) -> bool:
     return bool(kind.is_timestamp()) if wanted == "timestamp" else bool(kind.is_string())
 
 
-def _checked(acts: ir.Table, given: ir.Table) -> dict[str, int]:
-    counts = acts.aggregate(
-        rows=acts.count(),
-        users=acts.user_id.nunique(),
-        items=acts.item_id.nunique(),
-        nameless=acts.user_id.isnull().cast("int64").sum(),
-        timed=acts.timestamp.count(),
-        first=acts.timestamp.min(),
-        last=acts.timestamp.max(),
-    ).to_pyarrow()
-    found = {column: counts[column][0].as_py() for column in counts.column_names}
-    if not found["rows"]:
+def _checked(given: ir.Table) -> dict[str, Any]:
+    """Sizes of the table as it is given, for a position that is numbered here would cost a sort. Raises DataError."""
+    timed = "timestamp" in given.columns
+    per_kind = given.group_by("event_type").agg(
+        rows=given.count(),
+        nameless=given.user_id.isnull().cast("int64").sum(),
+        **({"timed": given.timestamp.count(), "first": given.timestamp.min(), "last": given.timestamp.max()} if timed else {}),
+    )
+    kinds = per_kind.to_pyarrow().to_pylist()
+    if not kinds:
         raise DataError("the table has no rows")
-    if found["nameless"]:
-        raise DataError(
-            f"{found['nameless']} of {found['rows']} rows have no user_id; leave them out: table.filter(table.user_id.notnull())"
-        )
-    kinds = acts.event_type.as_table().distinct().to_pyarrow()[0].to_pylist()
-    for kind in kinds:
+    rows, nameless = (sum(row[name] for row in kinds) for name in ("rows", "nameless"))
+    if nameless:
+        raise DataError(f"{nameless} of {rows} rows have no user_id; leave them out: table.filter(table.user_id.notnull())")
+    for kind in sorted(str(row["event_type"]) for row in kinds):
         if kind not in EVENT_TYPES:
-            close = did_you_mean(str(kind), EVENT_TYPES)
+            close = did_you_mean(kind, EVENT_TYPES)
             raise DataError(f"event type {kind!r} is not one of the contract's ({', '.join(EVENT_TYPES)}){close}")
     key = ["user_id", "position"]
     if "position" not in given.columns:
         key = ["user_id", "timestamp", *(["event_id"] if "event_id" in given.columns else [])]
-    repeated = acts.group_by(key).agg(n=acts.count())
+    repeated = given.group_by(key).agg(n=given.count())
     ties = repeated.filter(repeated.n > 1).count().to_pyarrow().as_py()
     if ties:
         raise DataError(
             f"{ties} times several acts have the same {', '.join(key)}, so their order is open; add a unique event_id or position"
         )
-    return found
+    items = {"items": given.item_id.nunique()} if "item_id" in given.columns else {}
+    sizes = given.aggregate(users=given.user_id.nunique(), **items).to_pyarrow().to_pylist()[0]
+    times = [row for row in kinds if row.get("first") is not None]
+    return {
+        "rows": rows,
+        "users": sizes["users"],
+        "items": sizes.get("items", 0),
+        "timed": sum(row.get("timed", 0) for row in kinds),
+        "first": min((row["first"] for row in times), default=None),
+        "last": max((row["last"] for row in times), default=None),
+    }

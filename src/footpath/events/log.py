@@ -15,6 +15,7 @@ class EventLog:
 
     table: the canonical columns of `footpath.events.contract`, then context columns; unique by (user_id, position).
     bots: suspected automatic users (`user_id`, `reason`, `n_events`); flagged, never removed.
+    empty: canonical columns that are known to hold nothing, so that nobody has to look.
     fingerprint: a hash of the canonical rows in order; the same rows from any file format give the same one.
     """
 
@@ -26,3 +27,4 @@ class EventLog:
     items: ibis.Table | None = None
     users: ibis.Table | None = None
     bots: ibis.Table | None = None
+    empty: frozenset[str] = frozenset()
