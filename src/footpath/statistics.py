@@ -19,6 +19,20 @@ _CHUNK = 1 << 16
 """Numbers drawn at a time: half a MiB of float64, which stays in cache."""
 
 
+def quantile_of(confidence: float) -> float:
+    """How many standard errors an interval reaches either way. Raises ConfigError unless the confidence is between 0 and 1."""
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must be between 0 and 1, got {confidence:g}")
+    return float(ndtri((1 + confidence) / 2))
+
+
+def seeded(seed: int, *stream: int) -> np.random.Generator:
+    """The generator of a seed, or of one of its streams. Raises ConfigError for a seed below 0."""
+    if seed < 0:
+        raise ConfigError(f"seed must be a whole number of at least 0, got {seed}")
+    return np.random.default_rng([seed, *stream] if stream else seed)
+
+
 @dataclass(frozen=True)
 class Interval:
     """A figure with its interval: NaN where undefined. n: the rows behind it."""
@@ -111,7 +125,7 @@ def paired_difference(
     swapped = swapped[swapped != 0]  # swapping equal values changes nothing
     total = swapped.sum()
     bar = abs(total) - 1e-12 * np.abs(swapped).sum()  # sums of the same numbers in another order may differ in the last bits
-    rng = np.random.default_rng([seed, 1])
+    rng = seeded(seed, 1)
     rows = max(1, _CHUNK // max(1, len(swapped)))
     extreme = 0
     for start in range(0, permutations, rows):
@@ -152,7 +166,7 @@ def wilson(
     successes, n = np.asarray(successes, np.float64), np.asarray(n, np.float64)
     if np.any(successes < 0) or np.any(successes > n):
         raise DataError("a share needs 0 <= successes <= n")
-    z2 = float(ndtri((1 + confidence) / 2)) ** 2
+    z2 = quantile_of(confidence) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(n > 0, successes / n, 0.5)
     centre = (share * n + z2 / 2) / (n + z2)
@@ -215,7 +229,7 @@ def ratio_interval(numerators: ArrayLike, denominators: ArrayLike, *, confidence
     k, n = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
     _check_lengths("numerators and denominators", len(k), len(n))
     value, error = ratio_errors(len(k), k.sum(), n.sum(), k @ k, n @ n, k @ n)
-    half = float(ndtri((1 + confidence) / 2)) * float(error)
+    half = quantile_of(confidence) * float(error)
     return Interval(float(value), float(value) - half, float(value) + half, len(k))
 
 
@@ -246,7 +260,7 @@ def auc_interval(labels: ArrayLike, scores: ArrayLike, *, confidence: float = 0.
     ranks = _mid_ranks(scores)
     of_positive = (ranks[positive] - _mid_ranks(scores[positive])) / n
     of_negative = 1 - (ranks[~positive] - _mid_ranks(scores[~positive])) / m
-    half = float(ndtri((1 + confidence) / 2)) * float(np.sqrt(of_positive.var(ddof=1) / m + of_negative.var(ddof=1) / n))
+    half = quantile_of(confidence) * float(np.sqrt(of_positive.var(ddof=1) / m + of_negative.var(ddof=1) / n))
     return Interval(value, max(0.0, value - half), min(1.0, value + half), len(positive))
 
 
@@ -323,7 +337,7 @@ def _sums(columns: Float64[np.ndarray, "E M"], groups: Int64[np.ndarray, " E"] |
 
 def _resampled(n: int, resamples: int, seed: int) -> Iterator[Float64[np.ndarray, "R n"]]:
     """How often each of n things is drawn in each of the resamples, some resamples at a time."""
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     rows = max(1, _CHUNK // max(1, n))
     for start in range(0, resamples, rows):
         drawn = min(rows, resamples - start)

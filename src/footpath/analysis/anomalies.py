@@ -264,17 +264,39 @@ def _test(metric: Metric, columns: dict[str, tuple[np.ndarray, np.ndarray]], com
 def _expected(k: Float64[np.ndarray, " P"], complete: Bool[np.ndarray, " P"], period: str) -> Float64[np.ndarray, " P"]:
     """The median of the same weekday (or of the weeks) nearby; NaN where fewer than three of them are known."""
     step = 7 if period == "day" else 1
-    expected = np.full(len(k), np.nan)
-    for i in range(len(k)):
-        near = [j for j in range(i - NEAR_WEEKS * step, i + NEAR_WEEKS * step + 1, step) if j != i and 0 <= j < len(k) and complete[j]]
-        if len(near) >= 3:
-            expected[i] = np.median(k[near])
-    return expected
+    away = np.concatenate([np.arange(-NEAR_WEEKS, 0), np.arange(1, NEAR_WEEKS + 1)]) * step
+    padded = np.pad(np.where(complete, k, np.nan), NEAR_WEEKS * step, constant_values=np.nan)
+    near = np.sort(padded[np.arange(len(k))[:, None] + NEAR_WEEKS * step + away], axis=1)  # unknown ones last
+    known = np.count_nonzero(~np.isnan(near), axis=1)
+    rows, middle = np.arange(len(k)), np.maximum(known - 1, 0)
+    return np.where(known >= 3, (near[rows, middle // 2] + near[rows, (middle + 1) // 2]) / 2, np.nan)
 
 
 def _spread(z: Float64[np.ndarray, " P"]) -> float:
     known = np.abs(z[~np.isnan(z)])
     return max(1.0, 1.4826 * float(np.median(known))) if len(known) else 1.0
+
+
+def _spreads_apart(z: Float64[np.ndarray, " R"], days: int) -> Float64[np.ndarray, " R"]:
+    """The spread of all values but those fewer than `days` places away, for each place: one sort serves them all."""
+    size = np.abs(z)
+    order = np.argsort(size, kind="stable")  # NaN last
+    n_known = int(np.count_nonzero(~np.isnan(size)))
+    if not n_known:
+        return np.ones(len(z))
+    rank = np.empty(len(z), np.int64)
+    rank[order] = np.arange(len(z))
+    rank[np.isnan(size)] = len(z)
+    close = np.pad(rank, days - 1, constant_values=len(z))
+    left_out = np.sort(np.lib.stride_tricks.sliding_window_view(close, 2 * days - 1), axis=1)  # (R, 2 days - 1)
+    left = n_known - np.count_nonzero(left_out < len(z), axis=1)
+    lower, upper = np.maximum(left - 1, 0) // 2, left // 2
+    for place in range(left_out.shape[1]):  # the middle of what is left: one further for each left out at or before it
+        lower += left_out[:, place] <= lower
+        upper += left_out[:, place] <= upper
+    values = np.append(size[order], np.nan)
+    middle = (values[np.minimum(lower, len(z))] + values[np.minimum(upper, len(z))]) / 2
+    return np.where(left > 0, np.maximum(1.0, 1.4826 * np.where(left > 0, middle, 0.0)), 1.0)
 
 
 def _tails(z: Float64[np.ndarray, " P"]) -> Float64[np.ndarray, " P"]:
@@ -320,11 +342,12 @@ def _rate_runs(metric: Metric, k: Float64[np.ndarray, " P"], n: Float64[np.ndarr
     totals = float(k.sum()), float(n.sum())
     starts = np.arange(len(tops))
     spread = np.ones(len(tops))
-    for i in starts:
+    enough = np.flatnonzero(unders >= 5)
+    for i in np.flatnonzero(unders > 0):
         # how runs that share no day with this one scatter around what is left without it: a bad week does not hide itself
         left = (totals[0] - tops[i]) / max(totals[1] - unders[i], 1.0)
-        apart = (np.abs(starts - i) >= days) & (unders >= 5)
-        if 0 < left < 1 and apart.sum() >= days:
+        apart = enough[np.abs(enough - i) >= days]
+        if 0 < left < 1 and len(apart) >= days:
             spread[i] = _spread((tops[apart] - unders[apart] * left) / np.sqrt(unders[apart] * left * (1 - left)))
     rest, z, p = _rates(tops, unders, totals, spread)
     gaps = k - n * np.repeat(totals[0] / max(totals[1], 1), len(k))
@@ -348,8 +371,7 @@ def _count_runs(
     gap, size = _windows(gaps, days), _windows(sizes, days)
     z = np.where(whole, gap / np.sqrt(np.maximum(size, 1.0)), np.nan)
     starts = np.arange(len(gap))
-    usual = np.array([_spread(z[np.abs(starts - i) >= days]) for i in starts])
-    z = z / np.maximum(spread, usual)
+    z = z / np.maximum(spread, _spreads_apart(z, days))
     p = _tails(z)
     for i in np.flatnonzero(p < 0.05):
         own = gaps[i : i + days]

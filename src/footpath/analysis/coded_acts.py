@@ -12,6 +12,7 @@ from jaxtyping import Int32, Int64
 
 from footpath.analysis.trail import Trail
 from footpath.result import Phrase, say
+from footpath.statistics import seeded
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def code_acts(t: Trail, *, max_acts: int = 2_000_000, seed: int = 0) -> CodedAct
     users = counted["user_id"].combine_chunks().cast(pa.string())
     n_users, sizes = len(users), counted["n"].to_numpy()
     if sizes.sum() > max_acts:
-        drawn = np.random.default_rng(seed).permutation(n_users)
+        drawn = seeded(seed).permutation(n_users)
         kept = max(1, int(np.searchsorted(np.cumsum(sizes[drawn]), max_acts, side="right")))
         users = users.take(pa.array(np.sort(drawn[:kept])))
     found, query = t.compute(per_label)

@@ -23,7 +23,7 @@ from footpath.analysis.trail import Trail, main_categories, trail
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg, wilson
+from footpath.statistics import benjamini_hochberg, seeded, wilson
 
 MAX_ACTS: Final = 250_000
 MAX_LABELS: Final = 30
@@ -204,7 +204,7 @@ def _splits(counts: Float64[np.ndarray, "P L"]) -> Float64[np.ndarray, " P"]:
 
 
 def _population(blocks: _Blocks, place: np.ndarray, n_places: int, permutations: int, seed: int) -> _Population:
-    rng = np.random.default_rng([seed, 1])
+    rng = seeded(seed, 1)
     shape = (n_places, blocks.n_labels)
     observed = _counts(blocks.label, place, *shape)
     distance = np.full(n_places, np.nan)
@@ -265,7 +265,7 @@ def _users(acts: CodedActs, blocks: _Blocks, permutations: int, seed: int) -> di
     user = np.searchsorted(chosen, blocks.user[kept])
     size = n_days[chosen]
     begin = np.cumsum(size) - size
-    rng = np.random.default_rng([seed, 2])
+    rng = seeded(seed, 2)
     best, cut = _best_splits(counts, user, begin)
     extreme, drawn = np.zeros(len(chosen)), np.zeros(len(chosen))
     open_ones = np.ones(len(chosen), bool)

@@ -17,7 +17,7 @@ from footpath.analysis import charts
 from footpath.analysis.trail import Trail, trail
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import paired_difference, wilson
+from footpath.statistics import paired_difference, seeded, wilson
 
 NTH: Final = (1, 2, 3, 4, 5, 10, 20, 50, 100)
 """Upper ends of the classes of nth consumption; one more class holds the rest."""
@@ -222,7 +222,7 @@ def _cells(halves: pa.Table, n: int, repeats: int, since: pa.Table, seed: int) -
         return tuple(cells), ()
     of_users = _user_shares(halves)
     first, second = (of_users[f"repeat_share_{half}_half"].to_numpy() for half in ("first", "second"))
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(first))[:MAX_PAIRED])
+    drawn = np.sort(seeded(seed).permutation(len(first))[:MAX_PAIRED])
     first, second = first[drawn], second[drawn]
     gap = paired_difference(second, first, resamples=500, permutations=1_999, seed=seed)
     n_users = len(first)

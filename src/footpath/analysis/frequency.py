@@ -9,13 +9,12 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float64, Int64
-from scipy.special import ndtri
 
 from footpath.analysis.charts import lines
 from footpath.analysis.trail import Trail, trail
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import gini, wilson
+from footpath.statistics import gini, quantile_of, seeded, wilson
 
 MOST_PAIRS: Final = 500_000
 """Pairs of user and label beyond which intervals are not drawn: a bootstrap over them would take longer than the rest together."""
@@ -68,7 +67,7 @@ def frequency(log: EventLog | Trail, *, by: str | None = None, resamples: int = 
     with_label = int(named(t.acts).user_id.nunique().to_pyarrow().as_py())
     figures = _figures(n)
     errors = _errors(t, named, rows["label"].to_pylist(), resamples, seed) if pairs <= MOST_PAIRS and users > 1 else {}
-    z = float(ndtri((1 + confidence) / 2))
+    z = quantile_of(confidence)
     titles = t.titles(rows["label"].to_pylist()[:1000]) if has_label else {}
     table = pa.table(
         {
@@ -158,7 +157,7 @@ def _errors(t: Trail, named: Any, labels: list[str], resamples: int, seed: int) 
     codes = {label: i for i, label in enumerate(labels)}
     label = np.array([codes[name] for name in rows["label"].to_pylist()], np.int64)
     n = rows["n"].to_numpy().astype(np.float64)
-    rng = np.random.default_rng(seed)
+    rng = seeded(seed)
     drawn: dict[str, list[float]] = {}
     for _ in range(resamples):
         times = np.bincount(rng.integers(0, len(order), len(order)), minlength=len(order))

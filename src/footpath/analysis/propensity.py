@@ -21,7 +21,7 @@ from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import auc_interval, calibration, wilson
+from footpath.statistics import auc_interval, calibration, seeded, wilson
 
 Model = Callable[[Sequence[str], datetime], Float64[np.ndarray, " U"]]
 """The users and a moment to scores in [0, 1], from what they did before it: a sequence model's head, for one."""
@@ -313,7 +313,7 @@ def _cases(t: Trail, names: Sequence[str], cut: datetime, horizon: timedelta, ev
     joined = users.left_join(came, users.user_id == came._came)
     rows = joined.mutate(outcome=joined._came.notnull()).drop("_came", "_last").to_pyarrow().sort_by("user_id")
     if rows.num_rows > MAX_USERS:
-        kept = np.sort(np.random.default_rng(seed).choice(rows.num_rows, MAX_USERS, replace=False))
+        kept = np.sort(seeded(seed).choice(rows.num_rows, MAX_USERS, replace=False))
         rows = rows.take(pa.array(kept))
     outcome = rows["outcome"].to_numpy()
     features = np.column_stack([rows[name].to_numpy() for name in names]) if rows.num_rows else np.zeros((0, len(names)))

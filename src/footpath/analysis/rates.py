@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float64
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from footpath.analysis.charts import intervals, lines
 from footpath.analysis.trail import Trail, main_categories, trail
@@ -18,7 +18,7 @@ from footpath.errors import ConfigError, NotInLogError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import SMALL, bootstrap_means, ratio_errors, ratio_interval, wilson
+from footpath.statistics import SMALL, bootstrap_means, quantile_of, ratio_errors, ratio_interval, wilson
 
 MAX_ROWS: Final = 1_000
 SHOWN_ROWS: Final = 30
@@ -308,7 +308,7 @@ def _rows(t: Trail, measure: Measure, found: pa.Table, key: str, confidence: flo
     columns = {c: np.array([row[c] for row in rows], np.float64) for c in ("n_users", "n", "acted", "nn", "kk", "kn")}
     rate, error = ratio_errors(columns["n_users"], columns["acted"], columns["n"], columns["kk"], columns["nn"], columns["kn"])
     low, high = wilson(columns["acted"], columns["n"], confidence)
-    half = float(ndtri((1 + confidence) / 2)) * error
+    half = quantile_of(confidence) * error
     lift, p = _against_rest(columns, rate, error)
     around = np.stack([np.maximum(0.0, rate - half), np.minimum(1.0, rate + half)])
     # where none or all acted nothing is known of the spread between users; as many users as units would tell no more than this

@@ -17,6 +17,8 @@ from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
 from footpath.statistics import SMALL, ratio_interval, wilson
 
+LARGEST: Final = 1e100
+"""Nobody spends as much; squares of larger amounts are beyond a float."""
 SCORES: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1)
 SEGMENTS: Final = {
@@ -94,8 +96,10 @@ def rfm(log: EventLog | Trail, *, event_type: str | None = None, confidence: flo
     last, often = rows["last"].to_numpy(), rows["frequency"].to_numpy()
     recency = (int((seen.end - _EPOCH).total_seconds()) - last) / 86_400
     spent = None if money is None else np.nan_to_num(rows["monetary"].to_numpy(zero_copy_only=False).astype(np.float64))
+    too_large = spent is not None and not float(np.abs(spent).max()) < LARGEST
     if spent is not None:
-        spent = np.round(spent, 9)  # sums in another order may differ in the last bits
+        # sums in another order may differ in the last bits
+        spent = None if too_large else np.round(spent, 9)
     r, f = _scores(-recency), _scores(often)
     segment = np.array(_GRID)[_BAND[r], _FREQUENCY_BAND[f]]
     table = _table(segment, recency, often, spent, confidence)
@@ -130,6 +134,14 @@ def rfm(log: EventLog | Trail, *, event_type: str | None = None, confidence: flo
         if row["n_users"]:
             cells.append(Cell(f"{row['segment']}.recency", row["recency_days"], "days", row["n_users"]))
     warnings = []
+    if too_large:
+        warnings.append(
+            say(
+                "amounts of {limit:g} and more are no money: the monetary part is left out",
+                "存在不小于 {limit:g} 的金额，不合常理：不统计金额",
+                limit=LARGEST,
+            )
+        )
     if money is None:
         warnings.append(
             say("the log has no prices and no values of purchases: the monetary part is left out", "日志没有价格或购买金额：不统计金额")

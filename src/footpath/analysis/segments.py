@@ -25,7 +25,7 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg, wilson
+from footpath.statistics import benjamini_hochberg, seeded, wilson
 
 MAX_ACTS: Final = 10_000_000
 MAX_FITTED: Final = 50_000
@@ -184,7 +184,7 @@ class _Fitted:
 
 
 def _fit(features: Features, k: int | None, seed: int, seeds: int) -> _Fitted | None:
-    rng = np.random.default_rng([seed, 3])
+    rng = seeded(seed, 3)
     scaled = features.scaled()
     if not scaled.any():
         return None

@@ -10,15 +10,14 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64
-from scipy.special import ndtri
 
 from footpath.analysis.charts import bars
 from footpath.analysis.periods import Observation, day_number, observation, period_start
-from footpath.analysis.trail import Trail, trail
+from footpath.analysis.trail import Trail, check_gap, trail
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import SMALL, ratio_errors, wilson
+from footpath.statistics import SMALL, quantile_of, ratio_errors, wilson
 
 GAPS: Final = (5.0, 15.0, 30.0, 60.0, 120.0)
 QUANTILES: Final = (10, 25, 50, 75, 90, 99)
@@ -40,8 +39,11 @@ def sessions(log: EventLog | Trail, *, gap_minutes: float | None = None, gaps: S
     """
     t = trail(log) if gap_minutes is None else trail(log, gap_minutes=gap_minutes)
     t.need_sessions("sessions")
-    if not gaps or any(gap <= 0 for gap in gaps):
-        raise ConfigError(f"gaps must be minutes above 0, got {', '.join(f'{gap:g}' for gap in gaps) or 'none'}")
+    if not gaps:
+        raise ConfigError("gaps must be minutes above 0, got none")
+    for gap in gaps:
+        check_gap("each of gaps", gap)
+    gaps = list(dict.fromkeys(gaps))
     definition = say(
         "A session: {rule}. Length: its acts. Duration: from its first act to its last. Bounce: a session of one act. Per user: sessions "
         "of a user with any. Per day: sessions that begin on a day (UTC).",
@@ -127,7 +129,7 @@ def _list(table: pa.Table | None) -> list[dict[str, Any]]:
 def _interval(total: dict[str, Any], name: str, confidence: float) -> tuple[float, float | None, float | None]:
     """A mean over sessions with its interval over users."""
     value, error = ratio_errors(total["units"], total[name], total["m"], total[f"{name}_2"], total["mm"], total[f"{name}_m"])
-    half = float(ndtri((1 + confidence) / 2)) * float(error)
+    half = quantile_of(confidence) * float(error)
     if np.isnan(half):
         return float(value), None, None
     if name == "bounces" and half == 0:
@@ -154,7 +156,7 @@ def _row(
     if known is not None:
         mean, low, high = known
     elif confidence is not None and total > 1:
-        half = float(ndtri((1 + confidence) / 2) * np.sqrt(n @ (value - mean) ** 2 / (total - 1) / total))
+        half = float(quantile_of(confidence) * np.sqrt(n @ (value - mean) ** 2 / (total - 1) / total))
         low, high = max(0.0, mean - half), mean + half
     at = {f"p{q}": float(value[np.searchsorted(upto, q / 100 * total)]) for q in QUANTILES}
     return {"measure": measure, "unit": unit, "n": total, "mean": mean, "low": low, "high": high, **at, "max": float(value[-1])}

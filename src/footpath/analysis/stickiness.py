@@ -8,7 +8,6 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
-from scipy.special import ndtri
 
 from footpath.analysis.charts import lines
 from footpath.analysis.periods import (
@@ -26,7 +25,7 @@ from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Result, say
-from footpath.statistics import SMALL, ratio_errors
+from footpath.statistics import SMALL, quantile_of, ratio_errors
 
 WEEK: Final = 7
 SCHEMA: Final = {
@@ -176,7 +175,7 @@ def _cell(name: str, row: dict[str, Any], confidence: float) -> Cell:
     if not row["units"]:
         return Cell(name, None, "share", 0)
     value, error = ratio_errors(row["units"], row["k"], row["n"], row["kk"], row["nn"], row["kn"])
-    half = float(ndtri((1 + confidence) / 2)) * float(error)
+    half = quantile_of(confidence) * float(error)
     if np.isnan(half):
         return Cell(name, float(value), "share", int(row["units"]))
     return Cell(name, float(value), "share", int(row["units"]), max(0.0, float(value) - half), min(1.0, float(value) + half))

@@ -11,13 +11,13 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import ndtri
 
 from footpath.analysis.charts import lines
 from footpath.analysis.trail import Trail, trail
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
+from footpath.statistics import quantile_of
 
 ALL: Final = "all"
 MAX_SEGMENTS: Final = 8
@@ -107,7 +107,7 @@ def kaplan_meier(
     terms = np.divide(died, at_risk * left.astype(np.float64), out=np.zeros(len(times)), where=left > 0)
     inside = (survival > 0) & (survival < 1)
     safe = np.where(inside, survival, 0.5)
-    half = float(ndtri((1 + confidence) / 2)) * np.sqrt(np.cumsum(terms)) / np.abs(np.log(safe))
+    half = quantile_of(confidence) * np.sqrt(np.cumsum(terms)) / np.abs(np.log(safe))
     low, high = np.where(inside, safe ** np.exp(half), survival), np.where(inside, safe ** np.exp(-half), survival)
     return Survival(times, at_risk, died, lost, survival, low, high)
 

@@ -16,7 +16,7 @@ from footpath.analysis.trail import Trail, following, trail
 from footpath.errors import DataError, NotInLogError
 from footpath.events.log import EventLog
 from footpath.result import Cell, Result, say
-from footpath.statistics import wilson
+from footpath.statistics import seeded, wilson
 
 MOST_ACTS: Final = 2_000
 """Acts in which changes are looked for, the latest ones."""
@@ -214,7 +214,7 @@ def _drift(acts: list[dict[str, Any]], permutations: int, seed: int) -> pa.Table
     sessions = np.array([row["session"] for _, row in kept], np.int64)
     found: list[tuple[int, float, float, int, int]] = []
     if len(set(codes.tolist())) > 1 and permutations:
-        _split(codes, sessions, 0, len(codes), permutations, np.random.default_rng(seed), found)
+        _split(codes, sessions, 0, len(codes), permutations, seeded(seed), found)
     rows = []
     for at, statistic, p, begin, end in sorted(found):
         before, after = (np.bincount(part, minlength=21) / len(part) for part in (codes[begin:at], codes[at:end]))

@@ -38,9 +38,14 @@ def analyze(
     """Sessions, funnels, paths, retention, segments, drift and more: what stands out, what to doubt, what to ask next."""
     from footpath.analysis import report as reports
     from footpath.events.store import open_store
+    from footpath.page.files import check_target
 
     if format not in ("parquet", "csv"):
         raise ConfigError(f"--format must be parquet or csv, got {format!r}")
+    if report is not None:
+        check_target(report)
+    if tables is not None:
+        reports.check_folder(tables)
     options = console.pairs(set or [], "--set")
     names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
     steps = None if by is None else [name.strip() for name in by.split(",") if name.strip()]

@@ -26,7 +26,9 @@ BOT_RULE: Final = (
 _FIND_BOTS: Final = """
 WITH counts AS (SELECT user_id, count(*) AS n FROM events GROUP BY 1),
 heavy AS (SELECT user_id, n FROM counts WHERE n >= greatest(100, 3 * (SELECT median(n) FROM counts))),
-times AS (SELECT DISTINCT user_id, n, epoch_us(timestamp) AS t FROM log JOIN heavy USING (user_id) WHERE timestamp IS NOT NULL),
+times AS (
+    SELECT DISTINCT user_id, heavy.n, epoch_us(log.timestamp) AS t FROM log JOIN heavy USING (user_id) WHERE log.timestamp IS NOT NULL
+),
 bursts AS (SELECT user_id, max(m) AS burst FROM (SELECT user_id, count(*) AS m FROM times GROUP BY user_id, t // 60000000) GROUP BY 1),
 seconds AS (SELECT DISTINCT user_id, n, t // 1000000 AS s FROM times),
 pauses AS (SELECT *, s - lag(s) OVER (PARTITION BY user_id ORDER BY s) AS pause FROM seconds),
