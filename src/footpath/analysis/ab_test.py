@@ -405,8 +405,8 @@ def _findings(rows: list[dict[str, Any]], main: Metric, base: str, level: float)
         }  # fmt: skip
         if row["role"] == "metric":
             text = say(
-                "The {metric} of {arm} is {relative:+.1%} against {base} [{low:+.1%}, {high:+.1%}]: {new} after {old}",
-                "{arm} 的{metric}相对 {base} 变化 {relative:+.1%} [{low:+.1%}, {high:+.1%}]：由 {old} 变为 {new}",
+                "{arm} has a {metric} of {new} against {old} for {base}: {relative:+.1%} [{low:+.1%}, {high:+.1%}]",
+                "{arm} 的{metric}为 {new}，{base} 为 {old}：相对变化 {relative:+.1%} [{low:+.1%}, {high:+.1%}]",
                 metric=Phrase(named, named_zh), **values,
             )  # fmt: skip
             found.append(Finding("finding", text, kept, row["p_value"], min(1.0, 0.5 + abs(row["relative"]))))

@@ -149,7 +149,7 @@ def _definition(period: str, level: float) -> Phrase:
         "counts and conversions by {period} (UTC); a conversion is the share of sessions beginning then with the first act that also have "
         "the second later. Counts are expected to be the median of the same weekday within four weeks either way, conversions the share of "
         "all other {period}s; anomalous: q < {level:g} over everything tested",
-        "按{period}（UTC）统计的行为数与转化率；转化率为当期开始且含前一行为的会话中其后也有后一行为的比例。计数的期望为前后四周内同一星期日的"
+        "按{period}（UTC）统计的行为数与转化率；转化率为当期开始且含前一行为的会话中其后也有后一行为的比例。计数的期望为前后四周内同为星期几的各日的"
         "中位数，转化率的期望为其余各{period}的比例；q < {level:g}（对全部检验校正）视为异常",
         period=Phrase(period, {"day": "日", "week": "周"}[period]),
         level=level,
@@ -439,7 +439,7 @@ def _warnings(t: Trail, grid: list[date], complete: Bool[np.ndarray, " P"], peri
         warnings.append(
             say(
                 "the log spans {n} {period}s: counts need at least four weeks to be expected from the same weekday",
-                "日志仅覆盖 {n} 个{period}：按同一星期日推算计数期望至少需要四周",
+                "日志仅覆盖 {n} 个{period}：按相同的星期几推算计数期望至少需要四周",
                 n=len(grid), period=Phrase(period, {"day": "日", "week": "周"}[period]),
             )
         )  # fmt: skip

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from footpath.analysis import words
 from footpath.analysis.charts import bars
 from footpath.analysis.trail import Trail, trail
 from footpath.events.log import EventLog
@@ -192,11 +193,11 @@ def _cells(t: Trail, table: pa.Table, flagged: pa.Table) -> list[Cell]:
 def _chart(table: pa.Table) -> dict[str, Any]:
     rows = [row for row in table.to_pylist() if row["relative"] is not None]
     return bars(
-        [row["metric"] for row in rows],
+        [words.value("bots", "metric", row["metric"]) for row in rows],
         {say("change without the flagged users", "剔除被标记用户后的变化"): [row["relative"] for row in rows]},
         format="share",
         horizontal=True,
-        x_name=say("relative change", "相对变化"),
+        y_name=say("relative change without the flagged users", "剔除被标记用户后的相对变化"),
     )
 
 

@@ -366,7 +366,7 @@ def _result(
             )
         )  # fmt: skip
     definition = say(
-        "{what} Labels: {by}; periods: {period}. Band: 95 % of {n} shuffles that exchange whole days within each user. Change point: "
+        "{what} Labels: {by}; periods: {period}. Band: 95% of {n} shuffles that exchange whole days within each user. Change point: "
         "the split of the largest weighted divergence, p over the same shuffles. Users: those of {acts} acts or more on {days} days "
         "or more, tested alike, corrected by Benjamini and Hochberg.",
         "{what}标签：{by}；时段：{period}。零假设带：在每位用户内部交换整天的行为，共 {n} 次打乱的 95% 区间。变化点：加权散度最大的分割，"

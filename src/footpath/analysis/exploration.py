@@ -76,7 +76,9 @@ def exploration(log: EventLog | Trail, *, event_types: Sequence[str] | None = No
         series[say("in a category new to the user", "用户首次接触的类别占比")] = list(
             zip(new["share"].to_pylist(), new["low"].to_pylist(), new["high"].to_pylist(), strict=True)
         )
-    chart = charts.intervals(names, series, horizontal=False, x_name=say("share of consumptions", "占消费次数的比例")) if n else None
+    x_name = say("which consumption of a user, from the first on", "用户的第几次消费")
+    y_name = say("share of consumptions", "占消费次数的比例")
+    chart = charts.intervals(names, series, horizontal=False, x_name=y_name, y_name=x_name) if n else None
     return Result("exploration", table, t.meta(_DEFINITION, seed=seed), cells, chart, parts, findings, queries)
 
 
@@ -235,10 +237,11 @@ def _cells(halves: pa.Table, n: int, repeats: int, since: pa.Table, seed: int) -
         way: Phrase = say("more", "更多") if gap.difference > 0 else say("less", "更少")
         text = say(
             "Users go back to what they know {way} as they go on: repeats are {first:.1%} of the first half of a history and {second:.1%} "
-            "of the second (change {gap:+.1%} [{low:+.1%}, {high:+.1%}], {n:,} users).",
+            "of the second ({gap:+.1f} points [{low:+.1f}, {high:+.1f}], {n:,} users).",
             "用户越往后重复消费{way}：历史前半段的重复占比为 {first:.1%}，后半段为 {second:.1%}"
-            "（变化 {gap:+.1%} [{low:+.1%}, {high:+.1%}]，{n:,} 位用户）。",
-            way=way, first=first.mean(), second=second.mean(), gap=gap.difference, low=gap.low, high=gap.high, n=n_users,
+            "（变化 {gap:+.1f} 个百分点 [{low:+.1f}, {high:+.1f}]，{n:,} 位用户）。",
+            way=way, first=first.mean(), second=second.mean(), gap=100 * gap.difference, low=100 * gap.low, high=100 * gap.high,
+            n=n_users,
         )  # fmt: skip
         ids = ("repeat_share_first_half", "repeat_share_second_half", "change")
         findings.append(Finding("finding", text, ids, gap.p_value, float(min(1.0, abs(gap.difference)))))

@@ -184,7 +184,7 @@ def _chart(lorenz: pa.Table, what: Phrase, items: bool) -> dict[str, Any]:
     x_name = say("share of items, least frequent first", "物品占比（由低频到高频）")
     if not items:
         x_name = say("share of labels, least frequent first", "标签占比（由低频到高频）")
-    return lines(x, series, format="share", x_kind="value", x_name=x_name, y_name=say("share of acts", "行为占比"))
+    return lines(x, series, format="share", x_kind="value", x_format="share", x_name=x_name, y_name=say("share of acts", "行为占比"))
 
 
 def _findings(cells: dict[str, Cell], items: bool) -> tuple[Finding, ...]:
@@ -203,7 +203,7 @@ def _findings(cells: dict[str, Cell], items: bool) -> tuple[Finding, ...]:
         bounds = "" if top.low is None else f" [{top.low:.1%}, {top.high:.1%}]"
         bounds_zh = "" if top.low is None else f"（区间 {top.low:.1%}–{top.high:.1%}）"
         text = say(
-            "The top 1 % of items hold {share:.1%} of all acts{bounds}; {half:,} of {total:,} items make half of them.",
+            "The top 1% of items hold {share:.1%} of all acts{bounds}; {half:,} of {total:,} items make half of them.",
             "前 1% 的物品占全部行为的 {share:.1%}{bounds}；{total:,} 个物品中的 {half:,} 个占去一半行为。",
             share=top.value, bounds=Phrase(bounds, bounds_zh), half=half, total=total,
         )  # fmt: skip

@@ -657,7 +657,9 @@ def _chart(table: pa.Table, steps: Steps, segment: str | None) -> dict[str, Any]
     names = [f"{k + 1}. {name}" for k, name in enumerate(steps.names)]
     if segment is None:
         reached: Phrase = say("reached", "到达")
-        return bars(names, {reached: [row["n"] for row in rows]}, horizontal=True, x_name=say("step", "步骤"))
+        texts = [f"{row['n']:,}" + ("" if row["from_first"] is None else f" · {row['from_first']:.1%}") for row in rows]
+        values_name = say("reached, and the share of those at the first step", "到达数及其占第一步的比例")
+        return bars(names, {reached: [row["n"] for row in rows]}, horizontal=True, y_name=values_name, texts=texts)
     series = {
         row["segment"]: [r["from_first"] for r in rows if r["segment"] == row["segment"]]
         for row in rows

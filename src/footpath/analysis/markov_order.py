@@ -153,12 +153,15 @@ def markov_order(
                 groups=GROUPS,
             )
         )
-    names: list[Any] = [say("last act over none", "凭上一步 对比 无记忆"), say("last two over last one", "凭上两步 对比 凭上一步")]
+    names: list[Any] = [
+        say("knowing the last act, against nothing", "知道上一步（相对一无所知）"),
+        say("knowing the last two acts, against one", "知道前两步（相对只知道上一步）"),
+    ]
     drawn = [(row["gain"], row["low"], row["high"]) for row in orders[1:]]
     chart = (
         None
         if any(value is None for value, _, _ in drawn)
-        else intervals(names, {say("gain", "增益"): drawn}, format="number", x_name=say("nats an act", "每次行为 nat"))
+        else intervals(names, {say("gain", "增益"): drawn}, format="number", x_name=say("log-loss saved, nats per act", "对数损失的减少（nat/次行为）"))
     )
     return Result(
         "markov_order",

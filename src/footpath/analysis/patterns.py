@@ -660,6 +660,7 @@ def _result(
             {say("risk ratio", "风险比"): rows},
             format="number",
             x_name=say("times as frequent as among the others", "相对其余的倍数"),
+            reference=1.0,
         )
     meta = t.meta(
         definition,

@@ -547,10 +547,10 @@ def _findings(event: str, horizon: timedelta, area: Any, table: pa.Table, base: 
             Finding(
                 "question",
                 say(
-                    "Whom to write to? Of the tenth most likely to {what} within {days:g} days {rate:.0%} did, of all users {base:.0%}: "
-                    "footpath analyze STORE --only propensity lists them",
-                    "应联系谁？最可能在 {days:g} 天内{what}的十分之一用户中有 {rate:.0%} 如此，全部用户为 {base:.0%}："
-                    "footpath analyze STORE --only propensity 可列出名单",
+                    "Whom to write to? Of the tenth most likely to {what} within {days:g} days {rate:.0%} did, of all users {base:.0%}. "
+                    "For the list: `footpath analyze STORE --only propensity --tables lists`",
+                    "应联系谁？最可能在 {days:g} 天内{what}的十分之一用户中有 {rate:.0%} 如此，全部用户为 {base:.0%}。"
+                    "名单：`footpath analyze STORE --only propensity --tables lists`",
                     what=what, days=days, rate=top["observed"], base=base,
                 ),
                 ("top_decile_rate", "base_rate", "auc"),

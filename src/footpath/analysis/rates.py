@@ -12,6 +12,7 @@ import pyarrow as pa
 from jaxtyping import Float64
 from scipy.special import ndtr
 
+from footpath.analysis import words
 from footpath.analysis.charts import intervals, lines
 from footpath.analysis.trail import Trail, main_categories, trail
 from footpath.errors import ConfigError, NotInLogError, did_you_mean
@@ -56,10 +57,10 @@ class Measure:
     @property
     def unit(self) -> Phrase:
         if self.link == "request":
-            return say("items with a {shown} in a request", "请求中有 {shown} 的物品", shown=self.shown)
+            return say("items with {shown} in a request", "请求中有 {shown} 的物品", shown=self.shown)
         if self.link == "pair":
-            return say("pairs of a user and an item with a {shown}", "有 {shown} 的用户—物品对", shown=self.shown)
-        return say("users with a {shown}", "有 {shown} 的用户", shown=self.shown)
+            return say("pairs of a user and an item with {shown}", "有 {shown} 的用户—物品对", shown=self.shown)
+        return say("users with {shown}", "有 {shown} 的用户", shown=self.shown)
 
 
 def rates(
@@ -391,7 +392,7 @@ def _definition(measures: list[Measure], key: str, column: str | None) -> Phrase
         say(
             "{name}: of {unit}, the share with a later {acted} ({link})",
             "{name}：{unit}中，其后有 {acted} 的比例（{link}）",
-            name=m.name, unit=m.unit, acted=m.acted,
+            name=words.value("rates", "measure", m.name), unit=m.unit, acted=m.acted,
             link={
                 "request": say("joined by request id and item", "按请求编号与物品关联"),
                 "pair": say("joined by user and item", "按用户与物品关联"),
@@ -426,19 +427,20 @@ def _chart(rows: list[dict[str, Any]], measures: list[Measure], key: str) -> dic
         return None
     first = next((m.name for m in measures if any(row["measure"] == m.name for row in rows)), measures[0].name)
     kept = [row for row in rows if row["measure"] == first]
-    label = say("{name} by {key}", "{name}（按{zh}）", name=first, key=key, zh=_KEYS_ZH[key])
+    called = words.value("rates", "measure", first)
+    label = say("{name} by {key}", "{name}（按{zh}）", name=called, key=key, zh=_KEYS_ZH[key])
     if key in ("slot", "day"):
         kept = kept if key == "day" else kept[:100]
         bounds = ([row["cluster_low"] for row in kept], [row["cluster_high"] for row in kept])
         return lines(
             [row["value"] for row in kept], {label: [row["rate"] for row in kept]}, bands={label: bounds}, format="share",
-            x_name=Phrase(key, _KEYS_ZH[key]), y_name=Phrase("rate", "比率"),
+            x_name=Phrase(key, _KEYS_ZH[key]), y_name=called,
         )  # fmt: skip
     kept = [row for row in kept if not row["small"]][:SHOWN_ROWS] or kept[:SHOWN_ROWS]
     return intervals(
         [row["title"] or row["value"] for row in kept],
         {label: [(row["rate"], row["cluster_low"], row["cluster_high"]) for row in kept]},
-        x_name=Phrase("rate", "比率"),
+        x_name=called,
     )
 
 

@@ -71,7 +71,7 @@ def rfm(log: EventLog | Trail, *, event_type: str | None = None, confidence: flo
         "Of {what}: recency, days from a user's last to the end of the log; frequency, sessions with any; monetary, {money}. Scores 1 to 5 "
         "by the share of users that are worse; segments by recency (1-2, 3, 4-5) and frequency (1, 2-3, 4-5). Shares "
         "are of all users with any.",
-        "统计{what}。近度：用户最近一次距日志结束的天数；频度：含该行为的会话数；金额：{money}。按劣于该用户者的比例打 1–5 分；"
+        "统计 {what}。近度：用户最近一次距日志结束的天数；频度：含该行为的会话数；金额：{money}。按劣于该用户者的比例打 1–5 分；"
         "按近度（1–2、3、4–5）与频度（1、2–3、4–5）分群。占比以有该行为的全部用户为分母。",
         what=say("all acts", "全部行为") if kind is None else say("acts of type {kind}", "{kind} 行为", kind=kind),
         money=MONEY[money],
@@ -204,7 +204,7 @@ def _table(
 
 
 def _chart(table: pa.Table) -> dict[str, Any]:
-    rows = table.to_pylist()
+    rows = [row for row in table.to_pylist() if row["n_users"]]
     series: dict[str, Any] = {say("share of users", "用户占比"): [row["share"] for row in rows]}
     if any(row["monetary_share"] is not None for row in rows):
         series[say("share of money", "金额占比")] = [row["monetary_share"] for row in rows]
@@ -227,9 +227,9 @@ def _findings(table: pa.Table) -> tuple[Finding, ...]:
     if risk is not None and risk["monetary_low"] > 0.03:
         text = say(
             "{n:,} users who bought often have been away for {days:.0f} days on average; {money:.1%} of the money was theirs "
-            "[{low:.1%}, {high:.1%}]. Who are they? The part `users`, segment at_risk.",
+            "[{low:.1%}, {high:.1%}]. They are listed in the table of users, segment at risk.",
             "{n:,} 位曾频繁购买的用户平均已有 {days:.0f} 天未来，他们贡献过 {money:.1%} 的金额（区间 {low:.1%}–{high:.1%}）。"
-            "名单见 `users` 分表中 at_risk 一群。",
+            "名单见用户附表中“流失风险”一群。",
             n=risk["n_users"], days=risk["recency_days"], money=risk["monetary_share"], low=risk["monetary_low"],
             high=risk["monetary_high"],
         )  # fmt: skip

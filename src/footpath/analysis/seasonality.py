@@ -213,7 +213,7 @@ def _chart(table: pa.Table, part: str) -> dict[str, Any]:
         values = [(row["hour"], days.index(row["weekday"]), row["per_day"]) for row in rows]
         hours = [f"{hour:02}" for hour in range(24)]
         return heatmap(
-            hours, WEEKDAYS, values, format="number", x_name=say("hour", "小时"), y_name=say("day of the week", "星期几"), low=0.0
+            hours, WEEKDAYS, values, format="number", x_name=say("hour", "小时"), low=0.0, name=say("acts per day", "日均行为数")
         )
     names = list(WEEKDAYS) if part == "weekday" else [f"{row['hour']:02}" for row in rows]
     series: dict[str, Any] = {say("acts a day", "日均行为数"): [row["per_day"] for row in rows]}

@@ -88,8 +88,8 @@ def step_matrix(
         [str(step) for step in range(n_steps)],
         shown,
         [(row["step"], y.index(row["label"]), row["share"]) for row in made],
-        x_name=say("step in the session", "会话中的第几步"),
-        y_name=say("label", "标签"),
+        x_name=say("step in the session, 0 the first", "会话中的步骤（0 为第一步）"),
+        name=say("share of sessions", "会话占比"),
         low=0.0,
         high=1.0,
     )
