@@ -149,7 +149,7 @@ def _definition(period: str, level: float) -> Phrase:
         "counts and conversions by {period} (UTC); a conversion is the share of sessions beginning then with the first act that also have "
         "the second later. Counts are expected to be the median of the same weekday within four weeks either way, conversions the share of "
         "all other {period}s; anomalous: q < {level:g} over everything tested",
-        "按{period}（UTC）统计的行为数与转化率；转化率为当期开始且含前一行为的会话中其后也有后一行为的比例。计数的期望为前后四周内同为星期几的各日的"
+        "按{period}（UTC）统计的行为数与转化率；转化率为当期开始且含前一行为的会话中其后也有后一行为的比例。计数的期望为前后四周内星期几相同的各日的"
         "中位数，转化率的期望为其余各{period}的比例；q < {level:g}（对全部检验校正）视为异常",
         period=Phrase(period, {"day": "日", "week": "周"}[period]),
         level=level,

@@ -161,7 +161,9 @@ def markov_order(
     chart = (
         None
         if any(value is None for value, _, _ in drawn)
-        else intervals(names, {say("gain", "增益"): drawn}, format="number", x_name=say("log-loss saved, nats per act", "对数损失的减少（nat/次行为）"))
+        else intervals(
+            names, {say("gain", "增益"): drawn}, format="number", x_name=say("log-loss saved, nats per act", "对数损失的减少（nat/次行为）")
+        )
     )
     return Result(
         "markov_order",

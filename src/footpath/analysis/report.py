@@ -550,8 +550,8 @@ def _questions(t: Trail, top: Sequence[Statement], bot_share: float, refused: Ma
     if bot_share >= 0.01:
         ask(
             say(
-                "Do the findings stand without suspected bots? `footpath analyze STORE --bots drop --report without-bots.html`",
-                "去掉疑似机器人后，结论是否仍成立？`footpath analyze STORE --bots drop --report without-bots.html`",
+                "What does the whole report say without suspected bots? `footpath analyze STORE --bots drop --report without-bots.html`",
+                "去掉疑似机器人后，整份报告会怎样？`footpath analyze STORE --bots drop --report without-bots.html`",
             )
         )
     for statement in top:

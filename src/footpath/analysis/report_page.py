@@ -38,6 +38,7 @@ WORDS: Final = {
     "only_bots": say("It does not hold without suspected bots, and is not on the front page.", "去除疑似机器人后不成立，故未列入首页。"),
     "stands": say("holds without suspected bots", "去除疑似机器人后仍成立"),
     "without_bots": say("{value} without suspected bots", "去除疑似机器人后为 {value}", value="{value}"),
+    "loops": say("A loop at a step is the same step again.", "节点上的圆环表示同一步骤紧接着再次出现。"),
     "both": say("Data behind the chart, and the chart in words", "图表数据与文字说明"),
     "table": say("Data", "数据表"),
     "part": say("Table: {name}", "附表：{name}", name="{name}"),
@@ -174,9 +175,12 @@ def _figure(analysis: catalog.Analysis, result: Result, report: Report, charts: 
         chart = in_language(result.chart, lang)
         charts[f"chart-{analysis.name}"] = chart
         alternative = describe(chart, lang)
+        caption = sentence(meta.get("definition", ""), lang)
+        if any(link["source"] == link["target"] for series in chart["series"] for link in series.get("links", [])):
+            caption += (" " if lang == "en" else "") + said["loops"]
         parts.append(
             f'<figure><div class="chart" id="chart-{analysis.name}" role="img" aria-label="{escape(alternative)}"></div>'
-            f"<figcaption>{prose(sentence(meta.get('definition', ''), lang))}</figcaption></figure>"
+            f"<figcaption>{prose(caption)}</figcaption></figure>"
         )
     elif meta.get("definition"):
         parts.append(f'<p class="about">{prose(sentence(meta.get("definition", ""), lang))}</p>')

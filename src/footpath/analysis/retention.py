@@ -275,7 +275,9 @@ def _chart(table: pa.Table, mean: pa.Table, period: Period) -> dict[str, Any] | 
         return None
     after = say("{period}s after the first act", "首次行为之后的第几{period}", period=PERIODS[period])
     first = say("{period} of the first act", "首次行为所在{period}", period=PERIODS[period])
-    return heatmap([str(age) for age in ages], names, values, x_name=after, y_name=first, low=0.0, name=say("share who act again", "留存率"))
+    return heatmap(
+        [str(age) for age in ages], names, values, x_name=after, y_name=first, low=0.0, name=say("share who act again", "留存率")
+    )
 
 
 def _findings(table: pa.Table, period: Period) -> tuple[tuple[Finding, ...], tuple[Cell, ...]]:

@@ -170,7 +170,7 @@
       const long = (given.data || []).some((d) => wide(d) > 80);
       if (vertical) {
         const of = lines(given.data, narrow);
-        Object.assign(made.axisLabel, { width: room(narrow), overflow: "break", lineHeight: 14, formatter: (v) => cut(v, room(narrow) * of * 0.92) });
+        Object.assign(made.axisLabel, { width: Math.min(room(narrow), 6 + Math.max(20, ...(given.data || []).map((d) => 1.12 * wide(d)))), overflow: "break", lineHeight: 14, formatter: (v) => cut(v, room(narrow) * of * 0.92) });
       } else Object.assign(made.axisLabel, { width: 90, overflow: "truncate", ellipsis: "…" });
       if (!vertical && long && (given.data || []).length > 4) Object.assign(made.axisLabel, { rotate: 30, width: 120 });
       if (vertical && (given.data || []).length <= 40) made.axisLabel.interval = 0;
@@ -179,6 +179,7 @@
     if (given.type === "value" || given.type === "log") {
       made.axisLabel.formatter = (v) => show(v, format, true);
       if (narrow) made.splitNumber = 4;
+      if (format === "share" && given.type === "value") made.max = (e) => (e.max > 0.8 && e.max <= 1 ? 1 : null);
     }
     if (given.type === "time") {
       made.splitNumber = narrow ? 3 : 7;
@@ -234,45 +235,42 @@
     if (kind === "graph") {
       const top = Math.max(1, ...first.data.map((n) => n.value || 0));
       const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
-      const many = Math.max(1, first.data.length), tall = height(spec, width) - 70, scale = Math.min(width * (narrow ? 0.5 : 0.6), tall) / 2;
-      const places = {}, tones = {};
-      const nodes = first.data.map((n, i) => {
-        const turn = (2 * Math.PI * i) / many - Math.PI / 2, size = 10 + 28 * Math.sqrt((n.value || 0) / top), side = Math.cos(turn);
+      const called = {}, again = {}, places = {}, tones = {}, nodes = [], loops = [];
+      first.links.forEach((l) => { if (l.source === l.target) again[l.source] = l; });
+      const many = Math.max(1, first.data.length), tall = height(spec, width), reach = Math.min(width * (narrow ? 0.52 : 0.6), tall - 150) / 2;
+      first.data.forEach((n, i) => {
+        const turn = (2 * Math.PI * i) / many - Math.PI / 2, side = Math.cos(turn), up = Math.sin(turn), size = 10 + 28 * Math.sqrt((n.value || 0) / top);
+        const at = { x: width / 2 + reach * side, y: tall / 2 + reach * up };
         tones[n.name] = tone(t, n.name, i);
-        places[n.name] = { turn: turn, size: size, x: width / 2 + scale * side, y: tall / 2 + scale * Math.sin(turn) };
-        return Object.assign({}, n, {
-          x: places[n.name].x, y: places[n.name].y, symbolSize: size, itemStyle: { color: tones[n.name] },
-          label: { position: many > 1 && Math.abs(side) < 0.2 ? (Math.sin(turn) < 0 ? "top" : "bottom") : side < 0 ? "left" : "right" },
-        });
-      });
-      const links = [], again = {};
-      first.links.forEach((l) => {
-        const at = places[l.source], share = (l.value || 0) / widest;
-        const style = { color: tones[l.source], width: 0.8 + 6 * share, opacity: 0.35 + 0.5 * share };
-        if (l.source !== l.target) links.push(Object.assign({}, l, { lineStyle: Object.assign({ curveness: 0.2 }, style) }));
-        else if (at) { /* back to itself: a loop over two points outside the circle */
-          again[l.source] = l.text || show(l.value, "number");
-          const points = [-0.5, 0.5].map((lean, i) => {
-            const far = at.size / 2 + 24, name_ = l.source + "\u0000" + i;
-            nodes.push({ name: name_, x: at.x + far * Math.cos(at.turn + lean), y: at.y + far * Math.sin(at.turn + lean), symbolSize: 0.01, label: { show: false }, of: l.source, value: null });
-            return name_;
+        called[n.name] = typeof n.label === "string" ? n.label : n.name;
+        const loop = again[n.name], round = loop ? size / 4 + 8 : 0;
+        if (loop) { /* the same again: a circle that begins and ends at the node */
+          const far = size / 2 + 0.7 * round, share = (loop.value || 0) / widest;
+          loops.push({
+            name: n.name + "\u0000", of: n.name, x: at.x + far * side, y: at.y + far * up, symbolSize: 2 * round, label: { show: false },
+            itemStyle: { color: "transparent", borderColor: tones[n.name], borderWidth: 0.8 + 6 * share, opacity: 0.35 + 0.5 * share },
           });
-          const part = { again: l.source, value: l.value, text: l.text };
-          links.push(Object.assign({ source: l.source, target: points[0], symbol: ["none", "none"] }, part, { lineStyle: Object.assign({ curveness: -0.15 }, style) }));
-          links.push(Object.assign({ source: points[0], target: points[1], symbol: ["none", "none"] }, part, { lineStyle: Object.assign({ curveness: -0.45 }, style) }));
-          links.push(Object.assign({ source: points[1], target: l.source }, part, { lineStyle: Object.assign({ curveness: -0.15 }, style) }));
         }
+        const position = Math.abs(side) < 0.2 ? (up < 0 ? "top" : "bottom") : side < 0 ? "left" : "right";
+        nodes.push(Object.assign({}, n, at, { symbolSize: size, itemStyle: { color: tones[n.name] }, label: { position: position, distance: 7 + 1.75 * round } }));
       });
-      const spread = Math.max(...nodes.map((n) => Math.abs(n.x - width / 2)), 1), high = nodes.map((n) => n.y);
+      const links = first.links.filter((l) => l.source !== l.target).map((l) => Object.assign({}, l, {
+        lineStyle: { color: tones[l.source], width: 0.8 + (6 * (l.value || 0)) / widest, opacity: 0.35 + (0.5 * (l.value || 0)) / widest, curveness: 0.2 },
+      }));
+      const drawn_ = loops.concat(nodes), xs = drawn_.map((n) => n.x), ys = drawn_.map((n) => n.y);
+      const said = (text, value) => (text ? esc(text) : "<b>" + esc(show(value, "number")) + "</b>");
       made.series = [{
-        type: "graph", layout: "none", data: nodes, links: links, roam: false,
-        left: width / 2 - spread, width: 2 * spread, top: 40, height: Math.max(1, Math.max(...high) - Math.min(...high)),
+        type: "graph", layout: "none", data: drawn_, links: links, roam: false,
+        left: Math.min(...xs), width: Math.max(1, Math.max(...xs) - Math.min(...xs)), top: Math.min(...ys), height: Math.max(1, Math.max(...ys) - Math.min(...ys)),
         edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8, emphasis: { focus: "adjacency" },
-        label: { show: true, color: t.ink, fontSize: 12, distance: 8, formatter: (p) => cut(p.data.label_text || p.name, narrow ? 90 : 220) },
+        label: { show: true, color: t.ink, fontSize: 12, formatter: (p) => cut(called[p.name], narrow ? 84 : 200) },
       }];
-      made.tooltip.formatter = (p) => p.dataType === "edge"
-        ? (p.data.again !== undefined ? name(p.data.again) + " → " + name(p.data.again) : name(p.data.source) + " → " + name(p.data.target)) + "<br>" + (p.data.text ? esc(p.data.text) : "<b>" + esc(show(p.data.value, "number")) + "</b>")
-        : p.data.of !== undefined ? "" : name(p.name) + "<br><b>" + esc(show(p.value, "number")) + "</b>" + (again[p.name] ? "<br>" + (zh ? "再次：" : "again: ") + esc(again[p.name]) : "");
+      made.tooltip.formatter = (p) => {
+        if (p.dataType === "edge") return name(called[p.data.source]) + " → " + name(called[p.data.target]) + "<br>" + said(p.data.text, p.data.value);
+        const own = p.data.of === undefined ? p.name : p.data.of, loop = again[own];
+        const back = loop ? name(called[own]) + " → " + name(called[own]) + "<br>" + said(loop.text, loop.value) : "";
+        return p.data.of !== undefined ? back : name(called[own]) + "<br><b>" + esc(show(p.value, "number")) + "</b>" + (back ? "<br>" + back : "");
+      };
       return made;
     }
 
