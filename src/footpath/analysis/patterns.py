@@ -593,8 +593,9 @@ def _explain(at: list[int], held: list[np.ndarray], inside: Bool[np.ndarray, " S
         for j, other in enumerate(at):
             if i == j or explained[other] < 0:
                 continue
-            alike = j < i and both[i, j] >= ALIKE * (size[i] + size[j] - both[i, j])
-            if not alike and size[j] > size[i] and both[i, j] >= CONTAINED * size[i]:
+            same = both[i, j] >= ALIKE * (size[i] + size[j] - both[i, j])
+            alike = same and j < i  # of two that are nearly the same the surer stays
+            if not same and size[j] > size[i] and both[i, j] >= CONTAINED * size[i]:
                 a, n, b, m = both_in[i, j], size_in[j], both[i, j] - both_in[i, j], size[j] - size_in[j]
                 adds = (a * m > b * n) == more
                 alike = not adds or bool(two_shares(*(np.array([float(count)]) for count in (a, n, b, m)))[0] >= 0.05 / len(at))
