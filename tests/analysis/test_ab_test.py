@@ -52,8 +52,8 @@ def test_a_better_arm_is_found_with_its_effect_inside_the_interval() -> None:
     assert cell.low < 0.3 < cell.high
     (finding,) = result.findings
     assert finding.kind == "finding"
-    assert "The click rate of B is +" in finding.text
-    assert "B 的点击率相对 A" in finding.text.zh
+    assert "B has a click rate of " in finding.text
+    assert "B 的点击率为 " in finding.text.zh
     assert finding.p_value < 1e-4
     assert set(finding.cells) <= {c.id for c in result.cells}
     roles = [(row["metric"], row["role"], row["arm"]) for row in result.table.to_pylist()]

@@ -248,8 +248,8 @@ def _resolve(t: Trail, steps: Sequence[str] | None, order: str) -> tuple[Steps |
             return None, [
                 say(
                     "a funnel needs at least two kinds of steps, and the event types of this log are: {there}; "
-                    "name the steps yourself: funnel(log, by=..., steps=[...])",
-                    "漏斗至少需要两类步骤，而本日志的行为类型只有：{there}；请自行指定步骤：funnel(log, by=..., steps=[...])",
+                    "name the steps yourself: `funnel(log, by=..., steps=[...])`",
+                    "漏斗至少需要两类步骤，而本日志的行为类型只有：{there}；请自行指定步骤：`funnel(log, by=..., steps=[...])`",
                     there=there or "-",
                 )
             ]

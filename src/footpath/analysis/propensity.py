@@ -342,10 +342,11 @@ def _too_few(train: list[Cases], checked: Cases, test: Cases, event: str, given:
         if min(positive, negative) < MIN_CASES:
             return say(
                 "no probability is given: the {name} part has {positive:,} users with {event} and {negative:,} without, and needs "
-                "{least} of each; a longer log or another horizon_days may have them",
-                "不给出概率：{name}部分有 {positive:,} 位用户发生 {event}、{negative:,} 位未发生，而两者各需至少 {least} 位；"
-                "更长的日志或其他 horizon_days 或可满足",
-                name=name, positive=positive, negative=negative, event=event, least=MIN_CASES,
+                "{least} of each; a longer log or another `horizon_days` may have them",
+                "不给出概率：{name}部分有 {positive:,} 位用户发生{event}、{negative:,} 位未发生，而两者各需至少 {least} 位；"
+                "更长的日志或另一个 `horizon_days` 或可满足",
+                name=name, positive=positive, negative=negative, least=MIN_CASES,
+                event=say("churn", "流失") if event == "churn" else say("{event}", " {event}", event=event),
             )  # fmt: skip
     return None
 

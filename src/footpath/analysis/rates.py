@@ -56,11 +56,12 @@ class Measure:
 
     @property
     def unit(self) -> Phrase:
+        a = "an" if self.shown[:1] in "aeiou" else "a"
         if self.link == "request":
-            return say("items with {shown} in a request", "请求中有 {shown} 的物品", shown=self.shown)
+            return say("items with {a} {shown} in a request", "请求中有 {shown} 的物品", shown=self.shown, a=a)
         if self.link == "pair":
-            return say("pairs of a user and an item with {shown}", "有 {shown} 的用户—物品对", shown=self.shown)
-        return say("users with {shown}", "有 {shown} 的用户", shown=self.shown)
+            return say("pairs of a user and an item with {a} {shown}", "有 {shown} 的用户—物品对", shown=self.shown, a=a)
+        return say("users with {a} {shown}", "有 {shown} 的用户", shown=self.shown, a=a)
 
 
 def rates(

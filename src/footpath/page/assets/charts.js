@@ -237,7 +237,7 @@
       const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
       const called = {}, again = {}, places = {}, tones = {}, nodes = [], loops = [];
       first.links.forEach((l) => { if (l.source === l.target) again[l.source] = l; });
-      const many = Math.max(1, first.data.length), tall = height(spec, width), reach = Math.min(width * (narrow ? 0.52 : 0.6), tall - 150) / 2;
+      const many = Math.max(1, first.data.length), tall = height(spec, width), reach = Math.min(width * (narrow ? 0.52 : 0.6), tall - 116) / 2;
       first.data.forEach((n, i) => {
         const turn = (2 * Math.PI * i) / many - Math.PI / 2, side = Math.cos(turn), up = Math.sin(turn), size = 10 + 28 * Math.sqrt((n.value || 0) / top);
         const at = { x: width / 2 + reach * side, y: tall / 2 + reach * up };
@@ -252,7 +252,7 @@
           });
         }
         const position = Math.abs(side) < 0.2 ? (up < 0 ? "top" : "bottom") : side < 0 ? "left" : "right";
-        nodes.push(Object.assign({}, n, at, { symbolSize: size, itemStyle: { color: tones[n.name] }, label: { position: position, distance: 7 + 1.75 * round } }));
+        nodes.push(Object.assign({}, n, at, { symbolSize: size, itemStyle: { color: tones[n.name] }, label: { position: position, distance: 7 + 1.75 * round * Math.abs(position === "left" || position === "right" ? side : up) } }));
       });
       const links = first.links.filter((l) => l.source !== l.target).map((l) => Object.assign({}, l, {
         lineStyle: { color: tones[l.source], width: 0.8 + (6 * (l.value || 0)) / widest, opacity: 0.35 + (0.5 * (l.value || 0)) / widest, curveness: 0.2 },
@@ -339,7 +339,7 @@
       if (s.type === "bar") Object.assign(mine, { barMaxWidth: 34, barGap: "12%", itemStyle: { color: colour, borderRadius: s.stack ? 0 : 2 } });
       if (s.type === "bar" && series.length === 1 && !s.stack && (y.type === "category" || s.data.length <= 8)) {
         const flat = y.type === "category";
-        mine.data = s.data.map((v, i) => ({ value: v, label: { position: flat ? (v < 0 ? "left" : "right") : "top", formatter: () => (spec.texts && spec.texts[i] ? spec.texts[i] : show(v, values.format, "cell")) } }));
+        mine.data = s.data.map((v, i) => ({ value: v, label: { position: flat ? (v < 0 ? "left" : "right") : "top", formatter: () => (spec.texts && spec.texts[i] ? spec.texts[i] : show(v, values.format)) } }));
         mine.label = { show: true, color: t.ink, fontSize: 12 };
         if (flat) values_boundary(made.xAxis, s.data);
       }
