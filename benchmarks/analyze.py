@@ -2,12 +2,12 @@
 
     python benchmarks/analyze.py [--events 1000000] [--seed 0] [--work DIR] [--skip-peer] [--skip-report] [--json]
 
-The acts of the shop (without impressions) lie in one Parquet file of user, type and time. Each tool reads it in a process of its own and
-counts transitions, a step matrix of ten steps and the funnel view > cart > purchase over whole histories, without sessions.
+That many acts of the shop (impressions are not among them) lie in one Parquet file of user, type and time. Each tool reads it in a process
+of its own and counts transitions, a step matrix of ten steps and the funnel view > cart > purchase over whole histories.
 Footpath does it twice: `in place` on the file, and `checked`, where `read_events` first drops repeats, flags bots and reports quality.
-CPU-seconds are user and system time of each step; the peak is resident memory of the whole process, imports included. The tables of
+CPU-seconds are user and system time of each step; the peak is resident memory of the whole process, imports included. The counts of
 transitions must agree, or the command fails. retentioneering is installed into an environment of its own in the work folder.
-The report is the one of `footpath analyze STORE --report report.html` on the whole shop, impressions included.
+The report is the one of `footpath analyze STORE --report report.html` on a shop of that many events, impressions included.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from typing import Any
 PEER = "retentioneering==5.2.4"
 STEPS = ("view", "cart", "purchase")
 MAX_STEPS = 10
+ACTS_OF_EVENTS = 0.28
+"""At least this share of the events of a shop are acts, the rest impressions."""
 
 
 class Stopwatch:
@@ -59,7 +62,9 @@ def run_peer(acts: Path) -> None:
 
     watch.lap("import")
     frame = pd.read_parquet(acts)
-    stream = Eventstream(frame, {"path_cols": ["user_id"], "event_col": "event_type", "timestamp_col": "timestamp"})
+    # its own table has a column event_type: given one of that name, it counts the end of a path before the last event
+    frame = frame.rename(columns={"event_type": "event"})
+    stream = Eventstream(frame, {"path_cols": ["user_id"], "event_col": "event", "timestamp_col": "timestamp"})
     watch.lap("build")
     transitions = stream.transition_graph_data(edge_weight="count")
     watch.lap("transitions")
@@ -89,14 +94,14 @@ def run_footpath(acts: Path, checked: bool) -> None:
         con = ibis.duckdb.connect()
         con.raw_sql("SET threads = 2")
         log = log_in_place(con.read_parquet(acts))
-    made = trail(log, by="event_type")
+    made = trail(log, by="event_type", sessions=False)
     _ = made.counts
     watch.lap("build")
-    found = transitions(made, within="history")
+    found = transitions(made)
     watch.lap("transitions")
-    step_matrix(made, max_steps=MAX_STEPS, within="history")
+    step_matrix(made, max_steps=MAX_STEPS)
     watch.lap("step matrix")
-    funnel(made, steps=STEPS, within="history")
+    funnel(made, steps=STEPS)
     watch.lap("funnel")
     rows = found.parts["matrix"].to_pylist() if "matrix" in found.parts else found.table.to_pylist()
     print_measured(watch.steps, transitions={f"{row['from_label']}>{row['to_label']}": row["n"] for row in rows if row["n"]})
@@ -126,23 +131,25 @@ def peer_python(work: Path) -> Path:
     python = work / "peer" / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(work / "peer")], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", PEER], check=True)
     return python
 
 
 def measure(work: Path, events: int, seed: int, *, peer: bool, report: bool) -> dict[str, Any]:
-    from footpath.events.simulate import simulate
-    from footpath.events.store import ingest, open_store
+    import ibis
 
-    shop, store, acts = work / f"shop-{events}-{seed}", work / f"store-{events}-{seed}", work / f"acts-{events}-{seed}.parquet"
-    if not shop.exists():
-        simulate(events, seed=seed, into=shop)
-    if not store.exists():
-        ingest(sorted(shop.glob("events*.parquet")), store, items=shop / "items.parquet", users=shop / "users.parquet")
+    from footpath.events.simulate import simulate
+    from footpath.events.store import ingest
+
+    acts = work / f"acts-{events}-{seed}.parquet"
     if not acts.exists():
-        table = open_store(store).table
-        table.filter(table.event_type != "impression").select("user_id", "event_type", "timestamp", "position").to_parquet(acts)
-    found: dict[str, Any] = {"events": events, "seed": seed, "acts": int(open_store(store).quality.cell("rows_kept").value or 0)}
+        shop = work / f"shop-of-acts-{events}-{seed}"
+        simulate(round(events / ACTS_OF_EVENTS), seed=seed, into=shop)
+        table = ibis.duckdb.connect().read_parquet(str(shop / "events*.parquet"))
+        table = table.filter(table.event_type != "impression").select("user_id", "event_type", "timestamp").distinct()
+        table.order_by("user_id", "timestamp").limit(events).to_parquet(acts)
+        shutil.rmtree(shop)
+    found: dict[str, Any] = {"events": events, "seed": seed}
     found["footpath, in place"] = child(sys.executable, "in-place", acts)
     found["footpath, checked"] = child(sys.executable, "checked", acts)
     if peer:
@@ -150,6 +157,11 @@ def measure(work: Path, events: int, seed: int, *, peer: bool, report: bool) -> 
         if found[PEER]["transitions"] != found["footpath, in place"]["transitions"]:
             raise SystemExit("the two tools count different transitions")
     if report:
+        shop, store = work / f"shop-{events}-{seed}", work / f"store-{events}-{seed}"
+        if not shop.exists():
+            simulate(events, seed=seed, into=shop)
+        if not store.exists():
+            ingest(sorted(shop.glob("events*.parquet")), store, items=shop / "items.parquet", users=shop / "users.parquet")
         found["report"] = child(sys.executable, "report", store, work / "report.html")
     return found
 

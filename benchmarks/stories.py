@@ -41,9 +41,11 @@ def found(events: int, seed: int, strength: float) -> tuple[dict[str, bool], flo
     changes = [row["period"].date() for row in drift.table.to_pylist() if row["change_point"]]
     start, end = BUG_WEEK[0].date(), BUG_WEEK[1].date() - timedelta(days=1)
     nothing = strength == 0
+    gain = float(variant.cell("click_rate.B.relative").value or 0.0)
 
-    def claims(result: Result, words: str) -> bool:
-        return any((nothing or words in str(one.text)) for one in result.findings if one.kind == "finding")
+    def claims(result: Result, cell_id: str | None) -> bool:
+        """Whether a finding says so, by the cell it rests on; in a shop without stories, whether there is any."""
+        return any(nothing or cell_id is None or cell_id in one.cells for one in result.findings if one.kind == "finding")
 
     def falls(row: dict[str, Any]) -> bool:
         share = bool(row["expected"] is not None and row["expected"] <= 1 and "_to_" in row["metric"])
@@ -55,17 +57,16 @@ def found(events: int, seed: int, strength: float) -> tuple[dict[str, bool], flo
     stories = {
         "bug_week": any(falls(row) for row in days),
         "bots": any(one.kind == "doubt" for one in bots(t).findings) or any(rises(row) for row in days if nothing),
-        "drift": claims(drift, "") and (nothing or any(near(day, DRIFT_AT.date()) for day in changes)),
+        "drift": claims(drift, None) and (nothing or any(near(day, DRIFT_AT.date()) for day in changes)),
         "duplicates": cell("duplicates").value == shop.truth["duplicates"].get("n_rows", -1)
         if not nothing
         else cell("duplicates").value > 0,
         "late": cell("out_of_order").value > 0,
-        "telltale": claims(mark, " > ".join(TELLTALE)),
-        "variant": claims(variant, "click rate of B is +"),
-        "churn": claims(churn, "in vain"),
+        "telltale": claims(mark, "share_1") and (nothing or mark.table["pattern"][0].as_py() == " > ".join(TELLTALE)),
+        "variant": claims(variant, "click_rate.B.relative") and (nothing or gain > 0),
+        "churn": claims(churn, "mark.last_failed_searches"),
     }
-    gain = variant.cell("click_rate.B.relative").value
-    return stories, float(gain or 0.0)
+    return stories, gain
 
 
 def near(day: date, other: date) -> bool:
