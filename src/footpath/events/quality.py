@@ -187,7 +187,7 @@ def _clock(con: duckdb.DuckDBPyConnection, acts: Sequence[SourceReport]) -> _Cel
 
 
 def _mix(con: duckdb.DuckDBPyConnection) -> _Cells:
-    mix = con.execute("SELECT event_type, count(*) AS n, sum(n) OVER () FROM events GROUP BY 1 ORDER BY n DESC, 1").fetchall()
+    mix = con.execute("SELECT event_type, count(*), sum(count(*)) OVER () FROM events GROUP BY 1 ORDER BY count(*) DESC, 1").fetchall()
     return [("events", Cell(f"events_{kind}", n, "acts", n=int(of), note=f"{n / float(of):.1%}")) for kind, n, of in mix]
 
 
