@@ -61,6 +61,10 @@ class FetchError(FootpathError):
     """A public data set could not be fetched or failed its checksum."""
 
 
+class UnreachableError(FetchError):
+    """No source of a public data set could be reached."""
+
+
 class MissingExtraError(FootpathError):
     """A feature needs an optional dependency that is not installed."""
 

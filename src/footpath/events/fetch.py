@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from footpath.errors import FetchError, did_you_mean
+from footpath.errors import FetchError, UnreachableError, did_you_mean
 from footpath.progress import Progress
 
 _TIMEOUT_SECONDS: Final = 8
@@ -158,7 +158,7 @@ def _obtain(dataset: PublicDataset, scratch: Path, progress: Progress | None) ->
         except FetchError as error:
             failures.append(str(error))
     hand = f"; download {dataset.address} by hand, unpack it and ingest it" if dataset.address is not None else ""
-    raise FetchError(f"{dataset.name} cannot be had: {'; '.join(failures)}{hand}")
+    raise UnreachableError(f"{dataset.name} cannot be had: {'; '.join(failures)}{hand}")
 
 
 @contextlib.contextmanager
