@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import footpath as fp
-from footpath.analysis.anomalies import anomalies
+from footpath.analysis.anomalies import _expected, _spreads_apart, anomalies
 from footpath.analysis.trail import trail
 from footpath.errors import ConfigError, NotInLogError
 from footpath.events.log import EventLog
@@ -129,3 +129,20 @@ def test_short_logs_hostile_names_and_wrong_options_say_so() -> None:
         anomalies(log, metrics=["act"])
     with pytest.raises(NotInLogError, match="needs a clock"):
         anomalies(fp.read_events(pd.DataFrame({"user_id": ["a"], "item_id": ["x"], "position": [0]})))
+
+
+@pytest.mark.parametrize("n", [1, 8, 35, 90])
+@pytest.mark.parametrize("known", [0.0, 0.3, 1.0])
+def test_what_is_expected_and_how_runs_scatter_is_as_a_naive_loop_has_it(n: int, known: float) -> None:
+    rng = np.random.default_rng(n)
+    counts, complete = rng.poisson(5, n).astype(float), rng.random(n) < known
+    expected = np.full(n, np.nan)
+    for i in range(n):
+        near = [counts[j] for j in range(i - 28, i + 29, 7) if j != i and 0 <= j < n and complete[j]]
+        if len(near) >= 3:
+            expected[i] = np.median(near)
+    np.testing.assert_array_equal(_expected(counts, complete, "day"), expected)
+    z = np.where(complete, rng.normal(0, 3, n), np.nan)
+    apart = [np.abs([z[j] for j in range(n) if abs(i - j) >= 7 and complete[j]]) for i in range(n)]
+    naive = [max(1.0, 1.4826 * float(np.median(values))) if len(values) else 1.0 for values in apart]
+    np.testing.assert_allclose(_spreads_apart(z, 7), naive, rtol=1e-12)

@@ -87,3 +87,11 @@ def test_what_the_log_lacks_and_nothing_left() -> None:
     assert rfm(trail(log, users=["nobody"])).is_empty
     for dialect in ("duckdb", "spark", "postgres"):
         assert "SELECT" in rfm(log).sql(dialect)
+
+
+@pytest.mark.parametrize("price", [1e300, -1e300, 1e160])
+def test_amounts_that_no_one_spends_are_left_out_with_a_warning(price: float) -> None:
+    result = rfm(bought([(f"u{i}", float(i), price) for i in range(10)]))
+    assert any("amounts of 1e+100 and more are no money" in warning for warning in result.meta["warnings"])
+    assert result.table["monetary"].null_count == result.table["monetary_share"].null_count == result.table.num_rows
+    assert result.parts["users"]["monetary_score"].null_count == 10

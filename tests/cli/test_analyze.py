@@ -55,6 +55,11 @@ def test_json_is_one_object_with_results_by_name(footpath: Command, store: Path)
         (["--by", "colour"], "no column 'colour' to name steps by"),
         (["--since", "soon"], "since must be a date or a time such as 2026-01-31"),
         (["--only", "transitions", "--report", "/nowhere/at/all.html"], "there is no folder /nowhere/at; make it first"),
+        (["--report", "/proc/report.html"], "cannot write /proc/report.html: No such file or directory; give a path that can be written"),
+        (["--tables", "/proc/tables"], "cannot write the folder /proc/tables: No such file or directory"),
+        (["--tables", "/proc/version/tables"], "cannot write the folder /proc/version/tables"),
+        (["--gap-minutes", "inf"], "at most a hundred years (52596000), got inf"),
+        (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
     ],
 )
 def test_what_cannot_be_is_said_and_exits_with_2(footpath: Command, store: Path, arguments: list[str], message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from footpath.errors import ConfigError
-from footpath.page.files import write_csv, write_parquet, write_text
+from footpath.page.files import check_target, write_csv, write_parquet, write_text
 from footpath.result import Result
 
 
@@ -56,3 +58,27 @@ def test_a_result_writes_and_shows_itself(tmp_path: Path) -> None:
     assert "&lt;b&gt;" in shown
     assert "nan" not in shown.partition("</iframe>")[2]
     assert "<iframe sandbox" in shown
+
+
+def test_a_path_that_cannot_be_written_is_told_apart_from_a_bug(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300 + ".html")
+    for write in (check_target, lambda path: write_text(path, "a")):
+        with pytest.raises(ConfigError, match=r"cannot write .*x\.html: File name too long; give a path that can be written"):
+            write(long)
+    with pytest.raises(ConfigError, match=r"there is no folder .*nowhere; make it first"):
+        check_target(tmp_path / "nowhere" / "a.html")
+    assert check_target(tmp_path / "a.html") == tmp_path / "a.html"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = write_text(tmp_path / "a.html", "older")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match=r"cannot write .*a\.html: No space left on device; what stood there before is as it was"):
+        write_text(target, "newer")
+    assert target.read_text() == "older"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
