@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ def _many(*, days: float = 40, **more: Any) -> EventLog:
     return log_of(at, items=[f"i{rng.integers(9)}" for _ in at], types=[str(rng.choice(["view", "cart", "purchase"])) for _ in at], **more)
 
 
+@cache
 def _one_user() -> EventLog:
     return log_of([("a", MONDAY)] * 500)
 
@@ -158,3 +160,23 @@ def test_a_pause_that_cannot_end_a_session_is_refused(minutes: float) -> None:
         trail(_one_user(), gap_minutes=minutes)
     with pytest.raises(ConfigError, match="each of gaps must be at least one second"):
         catalog.entry("sessions").function(_one_user(), gaps=[30, minutes])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e300])
+@pytest.mark.parametrize(
+    ("name", "option", "more"),
+    [
+        ("funnel", "window_hours", {"within": "window"}),
+        ("patterns", "max_minutes", {}),
+        ("propensity", "horizon_days", {}),
+        ("time_to_event", "horizon_days", {}),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused_by_name(name: str, option: str, more: dict[str, Any], value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"{option} must be .* at most \d+, got {re.escape(f'{value:g}')}"):
+        catalog.entry(name).function(_one_user(), **{option: value}, **more)
+
+
+def test_paths_too_long_to_draw_are_refused() -> None:
+    with pytest.raises(ConfigError, match="max_steps must be at least 2 and at most 100, got 1000"):
+        catalog.entry("paths").function(_one_user(), max_steps=1000)

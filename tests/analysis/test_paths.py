@@ -128,7 +128,7 @@ def test_an_anchor_that_never_occurs_says_so(log: EventLog) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_steps": 1}, "at least 2, got 1"),
+        ({"max_steps": 1}, "at least 2 and at most 100, got 1"),
         ({"top": 0}, "at least 1, got 0"),
         ({"within": "sesion"}, "did you mean 'session'"),
     ],

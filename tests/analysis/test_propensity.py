@@ -134,7 +134,7 @@ def test_wrong_options_and_logs_say_so() -> None:
     log = shop(8, users=30)
     with pytest.raises(ConfigError, match="event must be churn or an event type, got 'chrn'; did you mean 'churn'"):
         propensity(log, event="chrn")
-    with pytest.raises(ConfigError, match="horizon_days must be above 0, got 0"):
+    with pytest.raises(ConfigError, match="horizon_days must be above 0 and at most 36525, got 0"):
         propensity(log, horizon_days=0)
     with pytest.raises(ConfigError, match="cut must leave a horizon of 7 days .*got 2027-01-01".replace(".*", r"[\s\S]*")):
         propensity(log, cut="2027-01-01")

@@ -156,7 +156,7 @@ def test_an_empty_log_and_wrong_options_say_so() -> None:
     log = log_of([("a", "view", 0)])
     assert time_to_next(trail(log, since="2027-01-01")).is_empty
     assert time_to_event(trail(log, since="2027-01-01")).is_empty
-    with pytest.raises(ConfigError, match="horizon_days must be above 0, got -1"):
+    with pytest.raises(ConfigError, match="horizon_days must be above 0 and at most 36525, got -1"):
         time_to_event(log, horizon_days=-1)
     with pytest.raises(ConfigError, match="of must be act or session, got 'sessions'; did you mean 'session'"):
         time_to_next(log, of="sessions")  # type: ignore[arg-type]

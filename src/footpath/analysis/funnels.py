@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 from scipy.stats import fisher_exact, norm
 
 from footpath.analysis.charts import bars
-from footpath.analysis.trail import Trail, trail
+from footpath.analysis.trail import CENTURY_DAYS, Trail, trail
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
@@ -229,8 +229,9 @@ def _check(order: str, within: str, window_hours: float | None, count: str, conf
         raise ConfigError(f"confidence must be between 0 and 1, got {confidence:g}")
     if window_hours is not None and within != "window":
         raise ConfigError(f"window_hours={window_hours:g} goes with within='window', got within={within!r}")
-    if window_hours is not None and not round(window_hours * 3600) >= 1:
-        raise ConfigError(f"window_hours must be at least one second (0.00028), got {window_hours:g}")
+    if window_hours is not None and not 0.5 / 3600 < window_hours <= CENTURY_DAYS * 24:
+        most = CENTURY_DAYS * 24
+        raise ConfigError(f"window_hours must be at least one second (0.00028) and at most {most:.0f}, got {window_hours:g}")
     if count == "sessions" and within != "session":
         raise ConfigError(f"count='sessions' goes with within='session', got within={within!r}; count users instead")
     return DEFAULT_WINDOW_HOURS if window_hours is None else window_hours

@@ -16,6 +16,8 @@ from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
 from footpath.statistics import SMALL, wilson
 
+MOST_STEPS: Final = 100
+"""Longer paths are a column a step, and hardly any two alike."""
 OTHER: Final = "(other)"
 ENDED: Final = "(ended)"
 MORE: Final = "…"
@@ -65,8 +67,8 @@ def paths(
     parts: `links`, the counts behind the Sankey; its nodes are named `step:label`, for instance `0:view`.
     """
     t = trail(log) if by is None else trail(log, by=by)
-    if max_steps < 2:
-        raise ConfigError(f"max_steps must be at least 2, got {max_steps}")
+    if not 2 <= max_steps <= MOST_STEPS:
+        raise ConfigError(f"max_steps must be at least 2 and at most {MOST_STEPS}, got {max_steps}")
     if top < 1:
         raise ConfigError(f"top must be at least 1, got {top}")
     if edges_only and start is None and end is None:

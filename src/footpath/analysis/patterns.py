@@ -17,7 +17,7 @@ from scipy import sparse, stats
 
 from footpath.analysis import charts
 from footpath.analysis.coded_acts import CodedActs, code_acts
-from footpath.analysis.trail import Trail, trail
+from footpath.analysis.trail import LONGEST_GAP_MINUTES, Trail, trail
 from footpath.errors import ConfigError
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
@@ -242,8 +242,8 @@ def _check(min_support: float | None, max_length: int, max_gap: int | None, max_
     for name, value in (("max_length", max_length), ("max_gap", max_gap), ("top", top)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}")
-    if max_minutes is not None and not max_minutes >= 0:
-        raise ConfigError(f"max_minutes must be 0 or more, got {max_minutes:g}")
+    if max_minutes is not None and not 0 <= max_minutes <= LONGEST_GAP_MINUTES:
+        raise ConfigError(f"max_minutes must be 0 or more and at most {LONGEST_GAP_MINUTES:.0f}, got {max_minutes:g}")
     if unit not in (None, "session", "user"):
         raise ConfigError(f"unit must be session or user, got {unit!r}")
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 from scipy.special import expit, logit, ndtr
 
 from footpath.analysis.charts import lines
-from footpath.analysis.trail import Trail, main_categories, trail
+from footpath.analysis.trail import CENTURY_DAYS, Trail, main_categories, trail
 from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
@@ -105,8 +105,8 @@ def propensity(
     if event != "churn" and event not in EVENT_TYPES:
         known = ("churn", *EVENT_TYPES)
         raise ConfigError(f"event must be churn or an event type, got {event!r}{did_you_mean(event, known)}")
-    if horizon_days is not None and not horizon_days > 0:
-        raise ConfigError(f"horizon_days must be above 0, got {horizon_days:g}")
+    if horizon_days is not None and not 0 < horizon_days <= CENTURY_DAYS:
+        raise ConfigError(f"horizon_days must be above 0 and at most {CENTURY_DAYS:.0f}, got {horizon_days:g}")
     if not t.counts.acts:
         why = say("no acts are left after the filters", "筛选后没有任何行为")
         return t.nothing("propensity", _definition(event, timedelta(days=horizon_days or 7), None), why, SCHEMA)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float64, Int64
 
 from footpath.analysis.charts import lines
-from footpath.analysis.trail import Trail, trail
+from footpath.analysis.trail import CENTURY_DAYS, Trail, trail
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
@@ -207,8 +207,8 @@ def time_to_event(
     t = trail(log)
     t.need_clock("the time to an event")
     _check_confidence(confidence)
-    if horizon_days is not None and not horizon_days > 0:
-        raise ConfigError(f"horizon_days must be above 0, got {horizon_days:g}")
+    if horizon_days is not None and not 0 < horizon_days <= CENTURY_DAYS:
+        raise ConfigError(f"horizon_days must be above 0 and at most {CENTURY_DAYS:.0f}, got {horizon_days:g}")
     if t.counts.acts:
         t.need_types("the time to an event", [name for name in (event, None if start == "first act" else start) if name is not None])
     goal = event if event is not None else next((name for name in GOALS if name in t.types), next(iter(t.types), "purchase"))

@@ -22,7 +22,9 @@ from footpath.result import Cell, Phrase, Result, say
 
 CLOCK_GAP_MINUTES: Final = 30.0
 """A pause longer than this ends a session, as analytics tools have it, where nothing else is asked."""
-LONGEST_GAP_MINUTES: Final = 100 * 365.25 * 24 * 60
+CENTURY_DAYS: Final = 36_525.0
+"""No window is longer."""
+LONGEST_GAP_MINUTES: Final = CENTURY_DAYS * 24 * 60
 ACT_COLUMNS: Final = ("user_id", "position", "item_id", "event_type", "timestamp", "session", "step", "label")
 """What every row of `Trail.acts` has; canonical and context columns of the log follow."""
 
