@@ -11,7 +11,7 @@ def test_the_trail_of_a_user_is_printed(footpath: Command, store: Path) -> None:
     printed = footpath("user", store, "u3", "--last", 3)
     assert printed.code == 0
     assert "User u3: the latest 3 of 8 acts" in printed.out
-    assert "items met before: 0.0%" in printed.out
+    assert "Items met before: 0.0%" in printed.out
     assert "8 acts, 8 sessions, 8 items" in printed.out
     assert "is followed by an act in the same session" in printed.out  # acts of the ring are an hour apart
     assert printed.out.rstrip().splitlines()[-1].startswith("Next: footpath analyze ")

@@ -65,7 +65,13 @@ class Statement:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
-        told = {"analysis": self.analysis, "text": str(self.finding.text), "cells": [f"{self.analysis}.{id}" for id in self.finding.cells]}
+        zh = getattr(self.finding.text, "zh", str(self.finding.text))
+        told = {
+            "analysis": self.analysis,
+            "text": str(self.finding.text),
+            "text_zh": zh,
+            "cells": [f"{self.analysis}.{id}" for id in self.finding.cells],
+        }
         return told | {
             "p_value": self.finding.p_value,
             "q_value": self.q_value,

@@ -39,7 +39,7 @@ WORDS: Final = {
     "stands": say("holds without suspected bots", "去除疑似机器人后仍成立"),
     "without_bots": say("{value} without suspected bots", "去除疑似机器人后为 {value}", value="{value}"),
     "loops": say("A loop at a step is the same step again.", "节点上的圆环表示同一步骤紧接着再次出现。"),
-    "both": say("Data behind the chart, and the chart in words", "图表数据与文字说明"),
+    "both": say("Data, and the chart in words", "图表数据与文字说明"),
     "table": say("Data", "数据表"),
     "part": say("Table: {name}", "附表：{name}", name="{name}"),
     "measured": say("How it was measured", "统计口径"),
@@ -193,7 +193,7 @@ def _figure(analysis: catalog.Analysis, result: Result, report: Report, charts: 
         parts.append(_folded(said["both" if alternative else "table"], inside, opened=not alternative))
     for name, part in result.parts.items():
         if part.num_rows:
-            heading = said["part"].replace("{name}", words.label(name).zh if lang == "zh" else name.replace("_", " "))
+            heading = said["part"].replace("{name}", in_language(words.part(name), lang))
             parts.append(_folded(heading, _table(result, part, PART_ROWS, heading, lang)))
     notes = {key: meta.get(key) for key in ("definition", "population", "window", "zone", "sessions")}
     told = {key: str(value) if key in ("window", "zone") else sentence(value, lang) for key, value in notes.items() if value}

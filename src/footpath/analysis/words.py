@@ -87,6 +87,29 @@ _ENDINGS: Final = {
 }  # fmt: skip
 
 
+_PARTS: Final = {
+    "days": ("day by day", "各日"), "users": ("users", "用户"), "gaps": ("other pauses between sessions", "换用其他会话间隔"),
+    "lengths": ("lengths of sessions", "会话长度分布"), "segments": ("segments", "分组"), "shares": ("shares in each period", "各时期占比"),
+    "changes": ("points of change", "变化点"), "dropped": ("users who dropped out", "流失用户"), "weeks": ("week by week", "各周"),
+    "links": ("links of the chart", "图中连线"), "matrix": ("all pairs", "全部转移"), "contexts": ("what follows which two acts",
+    "各上下文"),
+    "lorenz": ("the curve", "洛伦兹曲线"), "since_last": ("time since the last one", "距上一次"), "flagged": ("flagged users",
+    "已标记用户"),
+    "profile": ("what marks each segment", "各群特征"), "members": ("who is in which segment", "各群成员"), "marks": ("what tells most",
+    "显著特征"),
+    "parts": ("training, calibration and test", "训练、校准与测试"), "arms": ("sizes of the arms", "各组规模"), "hours": ("hour by hour",
+    "各小时"),
+    "weekdays": ("day of the week", "各星期"), "at_risk": ("still observed", "仍在观察"), "mean": ("mean over cohorts", "各同期群均值"),
+    "days_active": ("days active in a week", "活跃天数分布"), "contributors": ("who made it so", "贡献因素"), "categories": ("categories",
+    "类别"),
+}  # fmt: skip
+
+
+def part(name: str) -> Phrase:
+    """What a further table is headed."""
+    return Phrase(*_PARTS[name]) if name in _PARTS else label(name)
+
+
 def label(name: str) -> Phrase:
     """How a column is headed; a name that the glossary lacks stands as it is, without underscores."""
     english = _ENGLISH.get(name, name.replace("_", " "))

@@ -91,6 +91,8 @@ def analyze(
 
 def print_findings(found: Report, store: Path) -> None:
     """The front page of a report: headlines, what stands out, what to doubt, what to ask next, what was not measured."""
+    from footpath.analysis.catalog import entry
+    from footpath.page.text import sentence
     from footpath.result import in_language
 
     zh = found.lang == "zh"
@@ -108,15 +110,19 @@ def print_findings(found: Report, store: Path) -> None:
     ):
         console.out.print(f"\n{title}", style="bold")
         for statement in statements:
-            text = in_language(statement.finding.text, found.lang).replace("STORE", shlex.quote(str(store)))
-            tested = "" if statement.q_value is None else f" (q = {statement.q_value:.2g})"
-            console.out.print(f"  - {text}{tested}", markup=False)
+            text = sentence(in_language(statement.finding.text, found.lang).replace("STORE", shlex.quote(str(store))), found.lang)
+            q = statement.q_value
+            notes = [] if q is None else ["q < 0.001" if q < 0.001 else f"q = {q:.3f}"]
+            notes += [("去除疑似机器人后仍成立" if zh else "holds without suspected bots")] if statement.stands else []
+            said = f" ({'; '.join(notes)})" if notes else ""
+            console.out.print(f"  - {text.replace('`', '')}{said}", markup=False)
         if not statements:
             console.out.print("  无" if zh else "  nothing")
     if found.not_measured:
         console.out.print(f"\n{'未能统计' if zh else 'Not measured'}", style="bold")
         for name, reason in found.not_measured.items():
-            console.out.print(f"  - {name}: {reason}", markup=False)
+            said = sentence(in_language(reason, found.lang), found.lang).replace("`", "")
+            console.out.print(f"  - {in_language(entry(name).title, found.lang)}: {said}", markup=False)
 
 
 def _figure(value: float | None, kind: str) -> str:

@@ -23,6 +23,7 @@ def user(
     from footpath.analysis.user import user_timeline
     from footpath.errors import ConfigError
     from footpath.events.store import open_store
+    from footpath.page.text import sentence
 
     if last < 1:
         raise ConfigError(f"--last must be at least 1, got {last}")
@@ -55,12 +56,13 @@ def user(
         ],
         right=["session"],
     )
+    console.out.print()
     for line in _summary(cells, result.parts["categories"].to_pylist()):
         console.out.print(line, markup=False)
     for row in result.parts["drift"].to_pylist():
         when = f"{row['timestamp']:%Y-%m-%d}" if row["timestamp"] is not None else f"act {row['position']}"
         console.out.print(
-            f"changed {when}: {row['more']} {row['more_before']:.0%} → {row['more_after']:.0%}, "
+            f"Interest changed at {when}: {row['more']} {row['more_before']:.0%} → {row['more_after']:.0%}, "
             f"{row['less']} {row['less_before']:.0%} → {row['less_after']:.0%} (p = {row['p_value']:.3g})",
             markup=False,
         )
@@ -69,21 +71,21 @@ def user(
         console.out.print()
         console.table(
             f"What users do after {cells['last.label'].value}",
-            ["next", "share", "interval", "of", "times chance"],
+            ["next", "share", "interval", "of acts", "times chance"],
             [
                 [
                     row["label"],
                     f"{row['probability']:.1%}",
-                    f"{row['low']:.1%} - {row['high']:.1%}",
+                    f"{row['low']:.1%} to {row['high']:.1%}",
                     f"{row['n_from']:,}",
                     f"{row['lift']:.2f}",
                 ]
                 for row in steps_after
             ],
-            right=["share", "interval", "of", "times chance"],
+            right=["share", "interval", "of acts", "times chance"],
         )
     for warning in result.meta["warnings"]:
-        console.out.print(f"  - {warning}", markup=False)
+        console.out.print(f"  - {sentence(warning)}", markup=False)
     console.next_step(f"footpath analyze {shlex.quote(str(store))} --report report.html")
 
 
@@ -95,14 +97,14 @@ def _summary(cells: dict[str, Any], categories: list[dict[str, Any]]) -> list[st
         said.append(f"{cells['items'].value:,} items")
     if "first" in cells:
         said.append(f"{cells['first'].value[:10]} to {cells['last'].value[:10]}")
-    lines = [", ".join(said)]
+    lines = ["In all: " + ", ".join(said)]
     if "repeat.share" in cells:
         share = cells["repeat.share"]
-        lines.append(f"items met before: {share.value:.1%} [{share.low:.1%}, {share.high:.1%}] of {share.n:,} acts")
+        lines.append(f"Items met before: {share.value:.1%} [{share.low:.1%}, {share.high:.1%}] of {share.n:,} acts with an item")
     totals: dict[str, int] = {}
     for row in categories:
         totals[row["category"]] = totals.get(row["category"], 0) + row["n"]
     if totals:
         first = sorted(totals, key=lambda name: (-totals[name], name))[:5]
-        lines.append("mostly: " + ", ".join(f"{name} {totals[name] / sum(totals.values()):.0%}" for name in first))
+        lines.append("Mostly: " + ", ".join(f"{name} {totals[name] / sum(totals.values()):.0%}" for name in first))
     return lines

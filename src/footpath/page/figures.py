@@ -63,7 +63,7 @@ def show(value: Any, kind: Kind = "number", lang: Lang = "en") -> str:
         return str(value) if kind == "plain" else f"{value:,}"
     if value.is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
-    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def kinds(table: Mapping[str, Sequence[Any]]) -> dict[str, Kind]:
@@ -127,16 +127,17 @@ def html_table(
     said = (
         ""
         if n_shown >= total
-        else {"en": f" · the first {n_shown:,} of {total:,} rows", "zh": f" · 共 {total:,} 行，此处显示前 {n_shown:,} 行"}[lang]
+        else {"en": f"the first {n_shown:,} of {total:,} rows", "zh": f"共 {total:,} 行，此处显示前 {n_shown:,} 行"}[lang]
     )
     grey = (
-        {"en": " · grey: fewer than 30 behind the figure", "zh": " · 灰色：样本少于 30"}[lang]
+        {"en": "grey: fewer than 30 behind the figure", "zh": "灰色：样本少于 30"}[lang]
         if any("class=small" in row for row in rows)
         else ""
     )
+    notes = " · ".join(note for note in (said, grey) if note)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption>{escape(caption + said + grey)}</caption>"
+        f"<caption><span>{escape(caption)}</span> {escape(notes)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -159,7 +160,7 @@ def _kind(name: str, known: Sequence[Any]) -> Kind:
     if name.endswith("seconds"):
         return "seconds"
     if known and any(isinstance(value, float) for value in known):
-        is_share = any(name == mark or name.endswith(f"_{mark}") or name.startswith(f"{mark}_") for mark in _SHARES)
+        is_share = any(name == mark or f"_{mark}_" in f"_{name}_" for mark in _SHARES)
         return "share" if is_share and all(-1 <= value <= 1 for value in known) else "number"
     return "plain" if name in ("year", "hour", "weekday", "step", "rank", "order", "cluster", "position") else "count"
 

@@ -178,8 +178,7 @@
     }
     if (given.type === "value" || given.type === "log") {
       made.axisLabel.formatter = (v) => show(v, format, true);
-      if (narrow) made.splitNumber = 4;
-      if (format === "share" && given.type === "value") made.max = (e) => (e.max > 0.8 && e.max <= 1 ? 1 : null);
+      if (narrow) made.splitNumber = vertical ? 4 : 3;
     }
     if (given.type === "time") {
       made.splitNumber = narrow ? 3 : 7;
@@ -194,9 +193,15 @@
     return made;
   }
 
-  function values_boundary(axis_, data) { /* room for what stands at the end of a bar */
-    const known = data.filter((v) => typeof v === "number");
-    axis_.boundaryGap = [known.some((v) => v < 0) ? "18%" : 0, known.some((v) => v > 0) ? "18%" : 0];
+  function widen(axis_, data, texts, plot) { /* room for what stands at the ends of bars, in a plot of so many pixels */
+    const needed = (sign) => Math.max(0, ...data.map((v, i) => (typeof v === "number" && sign * v > 0 ? wide(texts[i]) + 14 : 0)));
+    const left = needed(-1), right = needed(1), free = Math.max(60, plot - left - right);
+    axis_.boundaryGap = [(100 * left) / free + "%", (100 * right) / free + "%"];
+  }
+  function whole(axis_, values, narrow) { /* shares that come near all are shown up to all */
+    const known = values.filter((v) => typeof v === "number");
+    const top = Math.max(...known), bottom = Math.min(...known);
+    if (known.length && top > 0.8 && top <= 1 && bottom >= 0) Object.assign(axis_, { min: 0, max: 1, interval: narrow ? 0.25 : 0.2 });
   }
 
   function option(spec, t, width, alternative) {
@@ -222,10 +227,17 @@
       first.data.forEach((n) => (labels[n.name] = n.label === undefined ? n.name : n.label));
       [...new Set(Object.values(labels))].forEach((l, i) => (tones[l] = tone(t, l, i)));
       const nodes = first.data.map((n) => Object.assign({}, n, { label: undefined, itemStyle: { color: tones[labels[n.name]], borderWidth: 0 } }));
+      const flow = {};
+      first.links.forEach((l) => {
+        flow["<" + l.source] = (flow["<" + l.source] || 0) + l.value;
+        flow[">" + l.target] = (flow[">" + l.target] || 0) + l.value;
+      });
+      const size = (n) => Math.max(flow["<" + n.name] || 0, flow[">" + n.name] || 0), most = Math.max(...first.data.map(size));
+      if (narrow) nodes.forEach((n) => { if (size(n) < 0.12 * most) n.label = { show: false }; }); /* too low for a text of its own */
       made.series = [{
         type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 20, nodeWidth: 12, nodeGap: 15, nodeAlign: "left",
         draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
-        label: { color: t.ink, fontSize: 12, width: narrow ? 64 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
+        label: { color: t.ink, fontSize: 12, width: narrow ? 52 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
         ? name(labels[p.data.source]) + " → " + name(labels[p.data.target]) + "<br><b>" + esc(show(p.data.value, "count")) + "</b>"
@@ -277,6 +289,8 @@
     const x = spec.xAxis || { type: "value" }, y = spec.yAxis || { type: "value" };
     made.xAxis = axis(x, t, "x", narrow);
     made.yAxis = axis(y, t, "y", narrow);
+    const beside = y.type === "category" ? Math.min(room(narrow), Math.max(20, ...(y.data || []).map((d) => 1.12 * wide(d)))) : 50;
+    if (made.xAxis.name) Object.assign(made.xAxis.nameTextStyle, { width: Math.max(80, width - beside - 40), overflow: "break", lineHeight: 15 });
     const legend = kind !== "heatmap" && named.length > 1;
     made.grid = { left: 8, right: 18, top: legend ? 32 : 8, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "all" };
     if (legend) {
@@ -317,6 +331,9 @@
       return made;
     }
 
+    const told = series.flatMap((s) => (s.data || []).flatMap((p) => (Array.isArray(p) ? p.slice(1) : [p])));
+    if (values.format === "share" && !series.some((s) => s.stack)) whole(values === x ? made.xAxis : made.yAxis, told, narrow);
+    if (x.type === "value" && x.format === "share" && values === y) whole(made.xAxis, series.flatMap((s) => (s.data || []).map((p) => (Array.isArray(p) ? p[0] : null))), narrow);
     let place = 0;
     const dots = series.filter((s) => s.renderItem === "interval").length;
     made.series = series.map((s) => {
@@ -341,7 +358,9 @@
         const flat = y.type === "category";
         mine.data = s.data.map((v, i) => ({ value: v, label: { position: flat ? (v < 0 ? "left" : "right") : "top", formatter: () => (spec.texts && spec.texts[i] ? spec.texts[i] : show(v, values.format)) } }));
         mine.label = { show: true, color: t.ink, fontSize: 12 };
-        if (flat) values_boundary(made.xAxis, s.data);
+        if (flat) {
+          widen(made.xAxis, s.data, s.data.map((v, i) => (spec.texts && spec.texts[i] ? spec.texts[i] : show(v, values.format))), width - beside - 40);
+        }
       }
       if (s.type === "scatter") Object.assign(mine, { symbolSize: s.data.length > 400 ? 5 : 8, itemStyle: { color: colour, opacity: 0.65 } });
       return mine;
