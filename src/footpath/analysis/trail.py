@@ -368,7 +368,9 @@ def _kept(
             if name not in EVENT_TYPES:
                 raise ConfigError(f"no event type {name!r}; known are {', '.join(EVENT_TYPES)}{did_you_mean(name, EVENT_TYPES)}")
         table = table.filter(table.event_type.isin(list(event_types)))
-        said.append(say("event types {names}", "行为类型 {names}", names=", ".join(event_types)))
+        every = set(event_types) >= set(EVENT_TYPES)
+        named = say("event types {names}", "行为类型 {names}", names=", ".join(event_types))
+        said.append(say("all event types", "所有行为类型") if every else named)
     if users is not None:
         table = table.filter(table.user_id.isin(list(users)))
         said.append(say("{n:,} chosen users", "选定的 {n:,} 位用户", n=len(users)))
