@@ -9,6 +9,8 @@ import typer
 from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, simulate, train, user
 from footpath.errors import FootpathError
 
+STOPPED = 130
+
 app = typer.Typer(
     name="footpath",
     help="From a log of what people did to evaluated recommendations.",
@@ -53,6 +55,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of stdout, such as `head`, has gone
         sys.stderr.close()
         sys.exit(0)
-    except KeyboardInterrupt:
-        console.err.print("stopped; nothing half-written was kept")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == STOPPED:  # Typer turns the interrupt into this status, and says nothing
+            console.err.print("stopped; nothing half-written was kept")
+        raise
