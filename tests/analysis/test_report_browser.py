@@ -182,3 +182,81 @@ def test_a_page_without_charts_opens(browser: Any, tmp_path: Path) -> None:
     page, complaints, _ = opened(browser, path)
     assert complaints == []
     page.context.close()
+
+
+CONTRASTS = """() => {
+    const parts = text => {
+        const numbers = text.match(/[\\d.]+/g).map(Number);
+        const [r, g, b, a = 1] = text.startsWith('color(') ? [...numbers.slice(0, 3).map(c => 255 * c), ...numbers.slice(3)] : numbers;
+        return [r, g, b, a];
+    };
+    const over = (top, under) => [0, 1, 2].map(i => top[i] * top[3] + under[i] * (1 - top[3])).concat([1]);
+    const ground = element => {
+        const layers = [];
+        for (let e = element; e; e = e.parentElement) layers.push(parts(getComputedStyle(e).backgroundColor));
+        return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]);
+    };
+    const light = c => {
+        const [r, g, b] = c.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const contrast = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+    document.querySelectorAll('details').forEach(d => (d.open = true));
+    const found = [];
+    for (const element of document.querySelectorAll('body *')) {
+        const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+        if (!own || element.matches('script, style') || !element.getClientRects().length) continue;
+        if (element.closest('#chart-heat, #chart-signed')) continue;  // on cells of their own colour
+        const drawn = element.closest('svg');
+        const under = ground(drawn ? drawn.closest('article') : element);
+        const ink = parts(getComputedStyle(element)[drawn ? 'fill' : 'color']);
+        found.push([contrast(over(ink, under), under), element.textContent.trim().slice(0, 40), element.tagName]);
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(browser: Any, page_file: Path, scheme: str) -> None:
+    """WCAG 2.2, 1.4.3: at least 4.5 to 1, tables and the texts of charts included."""
+    page, _, _ = opened(browser, page_file, scheme=scheme)
+    found = page.evaluate(CONTRASTS)
+    assert len(found) > 300
+    assert [each for each in found if each[0] < 4.5] == []
+    page.context.close()
+
+
+def test_the_same_step_again_is_drawn_as_a_loop_and_said(browser: Any, page_file: Path) -> None:
+    page, _, _ = opened(browser, page_file)
+    drawn = page.evaluate("""() => {
+        const place = document.getElementById('chart-net');
+        const series = echarts.getInstanceByDom(place).getOption().series[0];
+        const paths = [...place.querySelectorAll('svg path')];
+        const round = paths.filter(p => p.getAttribute('d').includes('A') && ['none', 'transparent'].includes(p.getAttribute('fill')));
+        return {
+            of: series.data.filter(n => n.of !== undefined).map(n => n.of), links: series.links.length, round: round.length,
+            size: round.length ? round[0].getBoundingClientRect().width : 0, said: place.parentElement.textContent,
+        };
+    }""")
+    assert drawn["of"] == ["view"]
+    assert drawn["links"] == 3  # the other three go from one step to another
+    assert drawn["round"] == 1
+    assert drawn["size"] > 12
+    assert "A loop at a step is the same step again." in drawn["said"]
+    page.context.close()
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "en"), ("zh", "zh-Hans")])
+def test_the_page_says_its_language_and_can_be_read_with_the_keyboard(browser: Any, files: dict[str, Path], lang: str, said: str) -> None:
+    page, _, _ = opened(browser, files[lang])
+    assert page.evaluate("document.documentElement.lang") == said
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    reached = set()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.tagName + (getComputedStyle(document.activeElement).outlineStyle)"))
+    assert reached <= {"Asolid", "BUTTONsolid", "SUMMARYsolid", "DIVsolid"}
+    assert "BUTTONsolid" in reached
+    page.context.close()
