@@ -65,6 +65,15 @@
     }
     return kept + "…";
   }
+  function folded(text, size) { /* over as many lines as it needs */
+    const done = [];
+    let line = "";
+    for (const word of String(text).split(/(?<=\s)|(?=[\u4e00-\u9fff])/)) {
+      if (line && wide(line + word.trimEnd()) > size) { done.push(line.trimEnd()); line = ""; }
+      line += word;
+    }
+    return done.concat(line).join("\n");
+  }
   function room(narrow) { /* for the names at the side of a chart, in pixels */
     return narrow ? 112 : 220;
   }
@@ -249,7 +258,7 @@
       const widest = Math.max(1e-9, ...first.links.map((l) => l.value || 0));
       const called = {}, again = {}, places = {}, tones = {}, nodes = [], loops = [];
       first.links.forEach((l) => { if (l.source === l.target) again[l.source] = l; });
-      const many = Math.max(1, first.data.length), tall = height(spec, width), reach = Math.min(width * (narrow ? 0.52 : 0.6), tall - 116) / 2;
+      const many = Math.max(1, first.data.length), tall = height(spec, width), reach = Math.min(width * (narrow ? 0.52 : 0.6), tall - 150) / 2;
       first.data.forEach((n, i) => {
         const turn = (2 * Math.PI * i) / many - Math.PI / 2, side = Math.cos(turn), up = Math.sin(turn), size = 10 + 28 * Math.sqrt((n.value || 0) / top);
         const at = { x: width / 2 + reach * side, y: tall / 2 + reach * up };
@@ -290,7 +299,7 @@
     made.xAxis = axis(x, t, "x", narrow);
     made.yAxis = axis(y, t, "y", narrow);
     const beside = y.type === "category" ? Math.min(room(narrow), Math.max(20, ...(y.data || []).map((d) => 1.12 * wide(d)))) : 50;
-    if (made.xAxis.name) Object.assign(made.xAxis.nameTextStyle, { width: Math.max(80, width - beside - 40), overflow: "break", lineHeight: 15 });
+    if (made.xAxis.name) made.xAxis.name = folded(made.xAxis.name, Math.max(80, width - beside - 40));
     const legend = kind !== "heatmap" && named.length > 1;
     made.grid = { left: 8, right: 18, top: legend ? 32 : 8, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "all" };
     if (legend) {
@@ -398,7 +407,7 @@
     const kind = first.renderItem || first.type;
     const rows = spec.yAxis && spec.yAxis.type === "category" ? (spec.yAxis.data || []).length : 0;
     if (kind === "sankey") return Math.max(300, Math.min(760, 80 + 38 * tallest(first)));
-    if (kind === "graph") return width < 520 ? 360 : 460;
+    if (kind === "graph") return width < 520 ? 360 : 490;
     const extra = 14 * (lines(rows ? spec.yAxis.data : [], width < 520) - 1);
     if (rows) return Math.max(170, Math.min(1400, 90 + rows * (extra + (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(4, series.length) : 26))));
     return width < 520 ? 260 : 320;
