@@ -233,3 +233,30 @@ def test_columns_are_called_by_words() -> None:
     assert label("share_low").zh == "占比下限"
     assert str(label("from_first")) == "from first"
     assert label("something_else").zh == "something else"
+
+
+def test_what_two_analyses_say_of_the_same_figures_is_said_once(listed: Catalog) -> None:
+    listed(
+        saying("a", finding("From 2024-10-14 on, 22.7% of 397 sessions", 0.9)),
+        saying("b", finding("In the week of 2024-10-14, 23% of 397 sessions", 0.8)),
+        saying("c", finding("something else, 7 days, 30%", 0.1)),
+        saying("d", finding("yet another, 7 days, 30%", 0.05)),
+    )
+    assert [s.analysis for s in analyze(shop()).findings] == ["a", "c", "d"]
+
+
+def test_a_finding_that_only_bots_make_is_not_on_the_front_page(listed: Catalog, tmp_path: Path) -> None:
+    def crowd(log: EventLog | Trail) -> Result:
+        n = len(log.acts.user_id.to_pyarrow()) if isinstance(log, Trail) else 0
+        said = (finding("acts come in a rush", 0.9),) if n > 200 else ()
+        return Result("crowd", pa.table({"n": [n]}), findings=said)
+
+    listed(crowd, saying("a", finding("people come on Mondays", 0.1)))
+    people = pd.DataFrame(
+        [{"user_id": f"u{u}", "item_id": "i", "timestamp": 1_767_225_600 + 86_400 * d} for u in range(20) for d in range(5)]
+    )
+    robot = pd.DataFrame([{"user_id": "robot", "item_id": f"i{s % 7}", "timestamp": 1_767_225_600 + s} for s in range(300)])
+    found = analyze(fp.read_events(pd.concat([people, robot])))
+    assert [(s.analysis, s.stands) for s in found.findings] == [("a", True)]
+    assert "It does not hold without suspected bots" in found.html(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert [s.stands for s in analyze(shop()).findings] == [None]

@@ -465,7 +465,8 @@ def _findings(rows: list[dict[str, Any]], measures: list[Measure], key: str, col
                         say(
                             "Slot {a} gets {times:.1f} times as many {acted}s per showing as slot {b} ({p:.1%} against {q:.1%}): "
                             "compare items within a slot only",
-                            "展示位 {a} 的每次展示 {acted} 比例是展示位 {b} 的 {times:.1f} 倍（{p:.1%} 对 {q:.1%}）：物品之间只宜在同一展示位内比较",
+                            "展示位 {a} 每次展示的 {acted} 数是展示位 {b} 的 {times:.1f} 倍（{p:.1%} 对 {q:.1%}）："
+                            "物品之间只宜在同一展示位内比较",
                             a=first["value"], b=last["value"], times=first["rate"] / last["rate"], acted=measure.acted,
                             p=first["rate"], q=last["rate"],
                         ),
