@@ -111,7 +111,7 @@ def test_a_pattern_is_closed_where_no_longer_one_is_held_as_often(sequences: lis
     assert set(closed({pattern: (n, None) for pattern, n in counted.items()})) == expected
 
 
-@pytest.mark.parametrize("case", ["small", "yoochoose"])
+@pytest.mark.parametrize("case", ["small", "shop"])
 def test_supports_are_those_of_the_prefixspan_package(case: str) -> None:
     given = json.loads(FIXTURE.read_text(encoding="utf-8"))[case]
     expected = {tuple(pattern): support for support, pattern in given["frequent"]}
