@@ -99,7 +99,7 @@ def test_one_event_identical_times_bad_options_and_nothing_left() -> None:
     assert result.cell("length.mean").low is None
     same = log_of([("a", MONDAY + timedelta(hours=3))] * 3, items=["x", "y", "z"])
     assert sessions(same).cell("duration.mean").value == 0
-    with pytest.raises(ConfigError, match="each of gaps must be at least one second .*got 0"):
+    with pytest.raises(ConfigError, match=r"each of gaps must be at least one second .*got 0"):
         sessions(one, gaps=(5, 0))
     assert sessions(trail(one, users=["nobody"])).is_empty
     for dialect in ("duckdb", "spark", "postgres"):
