@@ -87,13 +87,11 @@ def run_footpath(acts: Path, checked: bool) -> None:
     from footpath.events.in_place import log_in_place
     from footpath.events.readers import read_events
 
+    con = ibis.duckdb.connect()
+    con.raw_sql("SET threads = 2")
+    con.sql("SELECT 1 AS one").to_pyarrow()  # the first answer imports what turns rows into Arrow
     watch.lap("import")
-    if checked:
-        log = read_events(acts, zone="UTC", columns={"item_id": "-"})
-    else:
-        con = ibis.duckdb.connect()
-        con.raw_sql("SET threads = 2")
-        log = log_in_place(con.read_parquet(acts))
+    log = read_events(acts, zone="UTC", columns={"item_id": "-"}) if checked else log_in_place(con.read_parquet(acts))
     made = trail(log, by="event_type", sessions=False)
     _ = made.counts
     watch.lap("build")

@@ -10,6 +10,7 @@ import pytest
 
 import footpath as fp
 from footpath.analysis.trail import ACT_COLUMNS, main_categories, trail
+from footpath.analysis.transitions import transitions
 from footpath.errors import ConfigError, NotInLogError
 from footpath.events.log import EventLog
 from footpath.sequences.sessions import sessionize
@@ -57,6 +58,27 @@ def test_session_ids_of_the_log_are_kept_also_where_two_visits_interleave() -> N
     made = trail(log).acts.order_by("position").to_pyarrow().to_pylist()
     assert [(row["session"], row["step"]) for row in made] == [(0, 0), (1, 0), (0, 1), (1, 1)]
     assert "session ids" in trail(log).session_rule
+
+
+def test_without_sessions_the_acts_of_a_user_are_one_sequence() -> None:
+    log = log_of([("a", "x", "view", 0), ("a", "y", "cart", 90), ("b", "x", "view", 1), ("a", "z", "view", 200)])
+    made = trail(log, sessions=False)
+    rows = made.acts.order_by("user_id", "position").to_pyarrow().to_pylist()
+    assert [(row["user_id"], row["session"], row["step"]) for row in rows] == [("a", 0, 0), ("a", 0, 1), ("a", 0, 2), ("b", 0, 0)]
+    assert not made.has_sessions
+    assert transitions(made).table.equals(transitions(trail(log), within="history").table)
+    with pytest.raises(ConfigError, match="leave that out"):
+        made.need_sessions("counting sessions")
+    with pytest.raises(ConfigError, match="contradict"):
+        trail(log, sessions=False, gap_minutes=20)
+
+
+def test_a_trail_made_anew_keeps_whether_it_has_sessions_unless_a_gap_is_asked_for() -> None:
+    log = log_of([("a", "x", "view", 0), ("a", "y", "cart", 90)])
+    made = trail(log, sessions=False)
+    assert not trail(made, users=["a"]).has_sessions
+    assert trail(made, gap_minutes=60).counts.sessions == 2
+    assert trail(trail(log, gap_minutes=60), sessions=False).counts.sessions == 1
 
 
 def test_impressions_are_not_acts_unless_they_are_asked_for() -> None:

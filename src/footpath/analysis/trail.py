@@ -209,7 +209,7 @@ def trail(
     by: what a step is called: a column of the log, `category` or `brand` of the item, `item_id`, or several joined; without it
     `event_type` where the log has several types, else `category` where items have one, else `item_id`.
     gap_minutes: a pause longer than this ends a session, in whole seconds; without it the log's session ids where every act has one,
-    else 30. sessions: without them a user's acts are one sequence, which is a third faster to prepare.
+    else 30. sessions: without them a user's acts are one sequence, and there is less to prepare.
     event_types: those counted; without it all but impressions, which are what the product showed and not what people did.
     bots: `drop` leaves out users that the quality report suspects. since (included), until (left out): UTC. users: only these.
     cache: compute once into a temporary table, for many analyses on one trail.
@@ -330,7 +330,7 @@ def _retrailed(
     return trail(
         old.log,
         by=by if by is not None else kept["by"],
-        gap_minutes=kept["gap_minutes"] if gap_minutes is None else gap_minutes,
+        gap_minutes=kept["gap_minutes"] if gap_minutes is None and sessions else gap_minutes,
         sessions=sessions and (kept["sessions"] or gap_minutes is not None),
         event_types=kept["event_types"] if event_types is None else event_types,
         bots="drop" if "drop" in (bots, kept["bots"]) else "keep",
