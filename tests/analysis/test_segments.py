@@ -74,7 +74,7 @@ def test_two_kinds_of_users_are_found_again(seed: int) -> None:
     assert found.cell("k").value == 2
     assert found.cell("stability").value > 0.95  # type: ignore[operator]
     assert "search" in found.table["name"][0].as_py()
-    assert "in a way of their own" in found.findings[0].text
+    assert "are a group of their own" in found.findings[0].text
     assert found.findings[0].text.zh  # type: ignore[attr-defined]
 
 

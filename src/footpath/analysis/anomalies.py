@@ -557,10 +557,9 @@ def _chart(table: pa.Table, metrics: list[Metric], picked: list[dict[str, Any]],
     rows = [row for row in table.to_pylist() if row["metric"] == metric.name and row["span"] == period]
     if not rows:
         return None
-    series = {
-        metric.said: [row["observed"] for row in rows],
-        say("expected", "期望值"): [row["expected"] for row in rows],
-    }
+    series = {metric.said: [row["observed"] for row in rows]}
+    if any(row["expected"] is not None for row in rows):
+        series[say("expected", "期望值")] = [row["expected"] for row in rows]
     bands = {metric.said: ([row["low"] for row in rows], [row["high"] for row in rows])} if metric.is_rate else None
     return lines(
         [str(row["start"]) for row in rows], series, bands=bands, format="share" if metric.is_rate else "count",

@@ -68,6 +68,12 @@ def bots(log: EventLog | Trail) -> Result:
     everybody = {row["flagged"]: row for row in _sums(t, t.acts).to_pyarrow().to_pylist()}
     table = pa.Table.from_pylist(_rows(t, everybody, shown), schema=pa.schema(list(SCHEMA.items())))
     flagged = _flagged(t, per_user)
+    if not flagged.num_rows and t.log.bots is not None and t.log.has_clock and t.settings["bots"] == "keep":
+        definition = say(
+            "no user of this log looks automatic, so that all figures are the same with and without; {definition}",
+            "本日志中没有疑似机器人的用户，剔除前后的数字因此相同；{definition}",
+            definition=definition,
+        )
     cells = _cells(t, table, flagged)
     return Result(
         "bots",

@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from footpath.analysis.charts import sankey
+from footpath.analysis.charts import bars, sankey
 from footpath.analysis.trail import Trail, following, frequent_labels, gathered, scoped, trail
 from footpath.errors import ConfigError, did_you_mean
 from footpath.events.log import EventLog
@@ -21,6 +21,8 @@ MOST_STEPS: Final = 100
 OTHER: Final = "(other)"
 ENDED: Final = "(ended)"
 MORE: Final = "…"
+NAMED: Final = 0.2
+"""Share of the steps of a Sankey with a label of their own, below which it would show little but `(other)`."""
 
 SCHEMA: Final = {
     "rank": pa.int64(),
@@ -64,7 +66,8 @@ def paths(
     `max_steps` ends in `…`. Sessions without the anchors are left out, and their share is said. edges_only: only sessions whose very
     first act is `start`, and whose very last act is `end`.
     collapse_repeats: the same label several times in a row is one step. The last row is `(other)`: all paths beyond the `top`.
-    parts: `links`, the counts behind the Sankey; its nodes are named `step:label`, for instance `0:view`.
+    parts: `links`, the counts behind the Sankey; its nodes are named `step:label`, for instance `0:view`. Where fewer than a fifth of its
+    steps are of the `top` labels, the chart shows the paths as bars instead.
     """
     t = trail(log) if by is None else trail(log, by=by)
     if not 2 <= max_steps <= MOST_STEPS:
@@ -130,6 +133,16 @@ def paths(
             n=n_sessions,
         )
         findings.append(Finding("doubt", text, ("covered",), None, 0.5 * (1 - covered)))
+    named = _named(links)
+    if named < NAMED:
+        definition = say(
+            "{definition} The chart shows the most frequent paths: the {top} most frequent labels are only {named:.1%} of the steps, too "
+            "few for a picture of what leads where.",
+            "{definition}图中为最常见的路径：最常见的 {top} 个标签只占全部步骤的 {named:.1%}，不足以画出步骤之间的流向。",
+            definition=definition,
+            top=len(labels),
+            named=named,
+        )
     return Result(
         "paths",
         table,
@@ -144,7 +157,7 @@ def paths(
             confidence=confidence,
         ),
         cells,
-        _chart(links, t),
+        _bars(shown) if named < NAMED else _chart(links, t),
         {"links": links},
         tuple(findings),
         {"paths": query, "links": flow_query},
@@ -231,6 +244,23 @@ def _links(rows: list[dict[str, Any]], max_steps: int, with_ended: bool) -> pa.T
         for row in kept
     ]
     return pa.Table.from_pylist(made, schema=pa.schema(list(LINKS.items())))
+
+
+def _named(links: pa.Table) -> float:
+    """The share of the steps that are followed by another, or by the end, with a label of their own."""
+    rows = links.to_pylist()
+    total = sum(row["n"] for row in rows)
+    return sum(row["n"] for row in rows if row["from_label"] != OTHER) / total if total else 1.0
+
+
+def _bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return bars(
+        [row["path"] for row in rows],
+        {say("sessions", "会话数"): [row["n"] for row in rows]},
+        horizontal=True,
+        y_name=say("sessions, and their share", "会话数及占比"),
+        texts=[f"{row['n']:,} · {row['share']:.2%}" for row in rows],
+    )
 
 
 def _chart(links: pa.Table, t: Trail) -> dict[str, Any] | None:

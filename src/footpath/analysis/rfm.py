@@ -71,9 +71,9 @@ def rfm(log: EventLog | Trail, *, event_type: str | None = None, confidence: flo
         "Of {what}: recency, days from a user's last to the end of the log; frequency, sessions with any; monetary, {money}. Scores 1 to 5 "
         "by the share of users that are worse; segments by recency (1-2, 3, 4-5) and frequency (1, 2-3, 4-5). Shares "
         "are of all users with any.",
-        "统计 {what}。近度：用户最近一次距日志结束的天数；频度：含该行为的会话数；金额：{money}。按劣于该用户者的比例打 1–5 分；"
+        "统计{what}。近度：用户最近一次距日志结束的天数；频度：含该行为的会话数；金额：{money}。按劣于该用户者的比例打 1–5 分；"
         "按近度（1–2、3、4–5）与频度（1、2–3、4–5）分群。占比以有该行为的全部用户为分母。",
-        what=say("all acts", "全部行为") if kind is None else say("acts of type {kind}", "{kind} 行为", kind=kind),
+        what=say("all acts", "全部行为") if kind is None else say("acts of type {kind}", " {kind} 行为", kind=kind),
         money=MONEY[money],
     )  # fmt: skip
     seen = observation(t)

@@ -53,11 +53,12 @@ _DEFINITION: Final = say(
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """One row a user. names, family: of each column."""
+    """One row a user. names, family: of each column; said: how those are called who have more of it, and those who have less."""
 
     values: Float64[np.ndarray, "U F"]
     names: list[Phrase]
     family: list[str]
+    said: list[tuple[Phrase, Phrase]]
 
     def scaled(self) -> Float64[np.ndarray, "U F"]:
         """Mean 0 and, over each family, a variance of its weight; columns that do not vary are 0."""
@@ -117,18 +118,22 @@ def features_of(acts: CodedActs, has_sessions: bool) -> Features:
     columns: list[np.ndarray] = []
     names: list[Phrase] = []
     family: list[str] = []
+    said: list[tuple[Phrase, Phrase]] = []
 
-    def add(values: np.ndarray, name: Phrase, kind: str) -> None:
+    def add(values: np.ndarray, name: Phrase, kind: str, more: Phrase, less: Phrase) -> None:
         columns.append(values.astype(np.float64))
         names.append(name)
         family.append(kind)
+        said.append((more, less))
 
     def shares(rows: np.ndarray, total: np.ndarray, english: str, chinese: str, kind: str) -> None:
+        more, less = _SHARES[kind]
         counts = np.bincount(user[rows] * n_labels + label[rows], minlength=n_users * n_labels).reshape(n_users, n_labels)
         for code, name in enumerate(shown):
             if name == "other" and len(acts.labels) > LABELS:
                 continue
-            add(counts[:, code] / np.maximum(1, total), say(english, chinese, label=name), kind)
+            called = (say(str(more), more.zh, label=name), say(str(less), less.zh, label=name))
+            add(counts[:, code] / np.maximum(1, total), say(english, chinese, label=name), kind, *called)
 
     everything = np.ones(len(user), bool)
     if few:
@@ -142,26 +147,72 @@ def features_of(acts: CodedActs, has_sessions: bool) -> Features:
     steps_of = np.maximum(1, np.bincount(user[inner], minlength=n_users))
     for code in top:
         a, b = shown[code // n_labels], shown[code % n_labels]
-        add(np.bincount(user[inner[pair == code]], minlength=n_users) / steps_of, say("{a} > {b}", "{a} > {b}", a=a, b=b), "steps")
+        more, less = _REPEATED if a == b else _STEPS
+        add(
+            np.bincount(user[inner[pair == code]], minlength=n_users) / steps_of, say("{a} > {b}", "{a} > {b}", a=a, b=b), "steps",
+            say(str(more), more.zh, a=a, b=b), say(str(less), less.zh, a=a, b=b),
+        )  # fmt: skip
     exact = acts.label[order].astype(np.int64)
     same = inner[exact[inner] == exact[inner - 1]]
-    add(np.bincount(user[same], minlength=n_users) / steps_of, say("steps to the same again", "连续重复的步骤"), "repeats")
+    add(
+        np.bincount(user[same], minlength=n_users) / steps_of, say("same step twice in a row", "连续两次相同步骤"), "repeats",
+        say("often take the same step twice in a row", "常连续重复同一步骤"),
+        say("seldom take the same step twice in a row", "很少连续重复同一步骤"),
+    )  # fmt: skip
     if not few:
         distinct = np.bincount(np.unique(user * len(acts.labels) + exact) // len(acts.labels), minlength=n_users)
-        add((acts_of - distinct) / acts_of, say("what they had before", "此前已有过的内容"), "repeats")
+        add(
+            (acts_of - distinct) / acts_of, say("return to what they had before", "回到此前有过的内容"), "repeats",
+            say("often return to what they had before", "常回到此前有过的内容"),
+            say("seldom return to what they had before", "很少回到此前有过的内容"),
+        )  # fmt: skip
     if acts.time is not None:
         time = acts.time[order]
         pause = np.log1p(np.maximum(0, time[inner] - time[inner - 1]) / 1e6)
-        add(_mean(pause, user[inner], n_users), say("pauses between acts", "行为间的停顿"), "pauses")
+        add(
+            _mean(pause, user[inner], n_users),
+            say("pauses between acts", "行为间的停顿"),
+            "pauses",
+            *_long("pauses between acts", "行为间的停顿"),
+        )
         first = np.flatnonzero(begins)
         again = np.flatnonzero(user[first[1:]] == user[first[:-1]]) + 1
         away = np.log1p(np.maximum(0, time[first[again]] - time[first[again] - 1]) / 3.6e9)
-        add(_mean(away, user[first[again]], n_users), say("time between sessions", "会话间隔"), "pauses")
-    add(np.log(acts_of), say("acts", "行为数"), "activity")
+        between = say("long breaks between sessions", "会话间隔长"), say("short breaks between sessions", "会话间隔短")
+        add(_mean(away, user[first[again]], n_users), say("time between sessions", "会话间隔"), "pauses", *between)
+    add(np.log(acts_of), say("acts", "行为数"), "activity", *_many("acts", "行为"))
     if has_sessions:
-        add(np.log(acts_of / np.maximum(1, sessions_of)), say("acts per session", "每会话行为数"), "activity")
-        add(np.log(np.maximum(1, sessions_of)), say("sessions", "会话数"), "activity")
-    return Features(np.stack(columns, axis=1), names, family)
+        add(
+            np.log(acts_of / np.maximum(1, sessions_of)),
+            say("acts per session", "每会话行为数"),
+            "activity",
+            *_many("acts per session", "每次会话行为"),
+        )
+        add(np.log(np.maximum(1, sessions_of)), say("sessions", "会话数"), "activity", *_many("sessions", "会话"))
+    return Features(np.stack(columns, axis=1), names, family, said)
+
+
+_SHARES: Final = {
+    "labels": (Phrase("a high share of {label}", "{label} 占比高"), Phrase("a low share of {label}", "{label} 占比低")),
+    "first": (
+        Phrase("sessions often begin with {label}", "会话常以 {label} 开始"),
+        Phrase("sessions seldom begin with {label}", "会话很少以 {label} 开始"),
+    ),
+    "last": (
+        Phrase("sessions often end with {label}", "会话常以 {label} 结束"),
+        Phrase("sessions seldom end with {label}", "会话很少以 {label} 结束"),
+    ),
+}
+_STEPS: Final = (Phrase("often go from {a} to {b}", "常从 {a} 到 {b}"), Phrase("seldom go from {a} to {b}", "很少从 {a} 到 {b}"))
+_REPEATED: Final = (Phrase("often repeat {a}", "常连续 {a}"), Phrase("seldom repeat {a}", "很少连续 {a}"))
+
+
+def _long(english: str, chinese: str) -> tuple[Phrase, Phrase]:
+    return Phrase(f"long {english}", f"{chinese}长"), Phrase(f"short {english}", f"{chinese}短")
+
+
+def _many(english: str, chinese: str) -> tuple[Phrase, Phrase]:
+    return Phrase(f"many {english}", f"{chinese}多"), Phrase(f"few {english}", f"{chinese}少")
 
 
 def _mean(values: np.ndarray, user: np.ndarray, n_users: int) -> Float64[np.ndarray, " U"]:
@@ -261,22 +312,12 @@ def _profile(features: Features, segment: np.ndarray, k: int) -> list[dict[str, 
             rows.append({
                 "segment": code, "feature": name, "family": features.family[f], "n": n, "mean": float(ours[:, f].mean()), "n_others": m,
                 "mean_others": float(others[:, f].mean()), "difference": float(d), "low": float(d - half), "high": float(d + half),
-                "p_value": p,
+                "p_value": p, "said": features.said[f][0 if gap[f] > 0 else 1],
             })  # fmt: skip
     q = benjamini_hochberg([np.nan if row["p_value"] is None else row["p_value"] for row in rows])
     for row, value in zip(rows, q, strict=True):
         row["q_value"] = None if np.isnan(value) else float(value)
     return sorted(rows, key=lambda row: (row["segment"], -abs(row["difference"]), row["feature"]))
-
-
-_WORDS: Final = {
-    "pauses": (say("long {feature}", "{feature}长", feature="{feature}"), say("short {feature}", "{feature}短", feature="{feature}")),
-    "activity": (say("many {feature}", "{feature}多", feature="{feature}"), say("few {feature}", "{feature}少", feature="{feature}")),
-}
-_OFTEN: Final = (
-    say("often {feature}", "常见{feature}", feature="{feature}"),
-    say("rarely {feature}", "少见{feature}", feature="{feature}"),
-)
 
 
 def _marks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -290,10 +331,7 @@ def _marks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _named(rows: Sequence[dict[str, Any]]) -> Phrase:
-    parts = []
-    for row in _marks(rows):
-        words = _WORDS.get(row["family"], _OFTEN)[0 if row["difference"] > 0 else 1]
-        parts.append(say(str(words), words.zh, feature=row["feature"]))
+    parts = [row["said"] for row in _marks(rows)]
     if not parts:
         return say("like the others", "与其他用户相近")
     return Phrase(", ".join(parts), "，".join(part.zh for part in parts))
@@ -410,9 +448,9 @@ def _findings(
         return ()
     code = worth[0]
     text = say(
-        "{share:.1%} [{low:.1%}, {high:.1%}] of users go about it in a way of their own: {name}; fits on other users give the same "
-        "segments (adjusted Rand {ari:.2f}).",
-        "{share:.1%} [{low:.1%}, {high:.1%}] 的用户行为方式自成一类：{name}；换用其他用户拟合得到同样的分群（调整兰德指数 {ari:.2f}）。",
+        "{share:.1%} [{low:.1%}, {high:.1%}] of users are a group of their own: {name}; fits on other users give the same segments "
+        "(adjusted Rand {ari:.2f}).",
+        "{share:.1%} [{low:.1%}, {high:.1%}] 的用户自成一类：{name}；换用其他用户拟合得到同样的分群（调整兰德指数 {ari:.2f}）。",
         share=sizes[code] / n_users, low=low[code], high=high[code], name=names[code], ari=fitted.stability[0],
     )  # fmt: skip
     return (Finding("finding", text, (f"share_{code + 1}", "stability"), None, float(0.3 * sizes[code] / n_users)),)

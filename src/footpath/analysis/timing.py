@@ -414,7 +414,16 @@ def _chart(curves: dict[str, Survival], parted: list[str]) -> dict[str, Any] | N
     grid = sorted({row["seconds"] for group in shown for row in rows[group]})
     if not grid:
         return None
-    days = [at / 86_400 for at in grid]
+    size, unit = next(
+        (size, unit)
+        for size, unit in (
+            (86_400, say("days", "天")),
+            (3_600, say("hours", "小时")),
+            (60, say("minutes", "分钟")),
+            (1, say("seconds", "秒")),
+        )
+        if grid[-1] >= 3 * size or size == 1
+    )
     values: dict[str, list[float | None]] = {}
     bands = {}
     for group in shown:
@@ -423,8 +432,8 @@ def _chart(curves: dict[str, Survival], parted: list[str]) -> dict[str, Any] | N
         values[name] = [point[0] for point in points]
         bands[name] = ([point[1] for point in points], [point[2] for point in points])
     return lines(
-        days, values, bands=bands, format="share", steps=True, x_kind="value",
-        x_name=say("days", "天"), y_name=say("still without", "尚未发生比例"),
+        [at / size for at in grid], values, bands=bands, format="share", steps=True, x_kind="value",
+        x_name=unit, y_name=say("still without", "尚未发生比例"),
     )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from footpath.result import Cell, Finding, Phrase, Result, say
 from footpath.statistics import SMALL, benjamini_hochberg, wilson
 
 OTHER: Final = "(other)"
+NODES: Final = 14
+"""Names of items that find room around a circle."""
 
 SCHEMA: Final = {
     "from_label": pa.string(),
@@ -95,14 +97,27 @@ def transitions(
     )
     observed = table.filter(pa.array(table["n"].to_numpy() > 0))
     warnings = []
-    if OTHER in place:
+    first = observed.slice(0, top).to_pylist()
+    drawn = _drawn(observed, top) if rare else first
+    if rare and OTHER in place:
+        at = place[OTHER]
         warnings.append(
             say(
-                "labels beyond the {max_labels} most frequent are counted together as {other}",
-                "最常见的 {max_labels} 个标签之外的均合并为 {other}",
+                "labels beyond the {max_labels} most frequent are counted together as (other): {share:.0%} of all transitions begin or end "
+                "there, and nothing is said of them",
+                "最常见的 {max_labels} 个标签之外的均合并为（其他）：{share:.0%} 的转移由此开始或到此结束，对它们无从判断",
                 max_labels=max_labels,
-                other=OTHER,
+                share=float((n[at, :].sum() + n[:, at].sum() - n[at, at]) / n.sum()),
             )
+        )
+    if rare and drawn:
+        definition = say(
+            "{definition} The chart shows the {pairs} most frequent pairs of two labels and leaves (other) out: {share:.1%} of all "
+            "transitions.",
+            "{definition}图中为最常见的 {pairs} 对不同标签之间的转移，略去（其他）：共占全部转移的 {share:.1%}。",
+            definition=definition,
+            pairs=sum(row["from_label"] != row["to_label"] for row in drawn),
+            share=sum(row["n"] for row in drawn) / int(n.sum()),
         )
     if t.counts.users < SMALL:
         warnings.append(
@@ -112,7 +127,6 @@ def transitions(
                 small=SMALL,
             )
         )
-    first = observed.slice(0, top).to_pylist()
     shown = t.shown(names)
     cells = [
         cell
@@ -144,7 +158,7 @@ def transitions(
         observed,
         t.meta(definition, warnings=warnings, within=within, confidence=confidence),
         (Cell("transitions", int(n.sum()), "transitions"), Cell("labels", len(names), "labels"), *cells, *(cell for _, cell in borne)),
-        _chart(first, shown),
+        _chart(drawn or first, shown),
         {"matrix": table.filter(pa.array(kept))},
         tuple(finding for finding, _ in borne),
         {"transitions": query},
@@ -259,6 +273,19 @@ def _table(
     made = {"from_label": pa.array([names[k] for k in a], pa.string()), "to_label": pa.array([names[k] for k in b], pa.string())}
     made |= {name: pa.array(column[a, b], SCHEMA[name], from_pandas=True) for name, column in columns.items()}
     return pa.table(made)
+
+
+def _drawn(observed: pa.Table, top: int) -> list[dict[str, Any]]:
+    """Of very many labels: the most frequent pairs of two that have names, and how often each of these comes again at once."""
+    named = [row for row in observed.to_pylist() if OTHER not in (row["from_label"], row["to_label"])]
+    pairs: list[dict[str, Any]] = []
+    on: set[str] = set()
+    for row in named:
+        ends = {row["from_label"], row["to_label"]}
+        if len(pairs) < top and len(ends) == 2 and len(on | ends) <= NODES:
+            pairs.append(row)
+            on |= ends
+    return [row for row in named if row in pairs or (row["from_label"] == row["to_label"] and row["from_label"] in on)]
 
 
 def _chart(first: list[dict[str, Any]], shown: dict[str, str]) -> dict[str, Any]:

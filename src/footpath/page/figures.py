@@ -30,6 +30,8 @@ _SHARES: Final = (
     "predicted",
 )
 _P_VALUES: Final = ("p_value", "q_value", "p", "q")
+WIDE: Final = 12
+"""Columns beyond which a table is set smaller on paper."""
 _BOUNDS: Final = ("low", "high")
 _DENOMINATORS: Final = ("n", "n_users", "at_risk", "n_sessions", "n_acts", "n_cases")
 _UNITS: Final = {"en": (" s", " min", " h", " days"), "zh": (" 秒", " 分钟", " 小时", " 天")}
@@ -136,7 +138,7 @@ def html_table(
     )
     notes = " · ".join(note for note in (said, grey) if note)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{" class=wide" if len(names) > WIDE else ""}>'
         f"<caption><span>{escape(caption)}</span> {escape(notes)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -4,6 +4,7 @@
   const page = JSON.parse(document.getElementById("footpath-data").textContent);
   const zh = page.lang === "zh";
   const drawn = {};
+  const PAPER = 660; /* about the width of a sheet between its margins, in pixels */
 
   const light = {
     ink: "#24292b", soft: "#5d676a", line: "#dcdcd5", paper: "#ffffff", faint: "#eef0ec",
@@ -242,11 +243,11 @@
         flow[">" + l.target] = (flow[">" + l.target] || 0) + l.value;
       });
       const size = (n) => Math.max(flow["<" + n.name] || 0, flow[">" + n.name] || 0), most = Math.max(...first.data.map(size));
-      if (narrow) nodes.forEach((n) => { if (size(n) < 0.12 * most) n.label = { show: false }; }); /* too low for a text of its own */
+      if (narrow) nodes.forEach((n) => { if (size(n) < 0.12 * most) n.label = { fontSize: 9.5 }; }); /* low: the gap between nodes has to hold the text */
       made.series = [{
-        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 70 : 130, top: 10, bottom: 20, nodeWidth: 12, nodeGap: 15, nodeAlign: "left",
+        type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 52 : 130, top: 10, bottom: 20, nodeWidth: narrow ? 8 : 12, nodeGap: 15, nodeAlign: "left",
         draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
-        label: { color: t.ink, fontSize: 12, width: narrow ? 52 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
+        label: { color: t.ink, fontSize: narrow ? 10.5 : 12, distance: narrow ? 2 : 5, width: narrow ? 48 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
         ? name(labels[p.data.source]) + " → " + name(labels[p.data.target]) + "<br><b>" + esc(show(p.data.value, "count")) + "</b>"
@@ -309,7 +310,7 @@
         if (used + size > width - 10 && used) { rows += 1; used = 0; }
         used += size;
       });
-      if (rows <= 4) made.grid.top = 12 + 20 * rows;
+      if (rows <= 4) made.grid.top = 8 + 25 * rows;
       made.legend = { type: rows <= 4 ? "plain" : "scroll", top: 0, left: 0, right: 0, data: named, formatter: (n) => cut(n, width - 50), icon: "roundRect", itemWidth: 12, itemHeight: 8, textStyle: { color: t.ink, fontSize: 12.5 }, pageTextStyle: { color: t.soft }, itemGap: 10 };
     }
     const values = x.type === "category" ? y : y.type === "category" ? x : y;
@@ -409,20 +410,23 @@
     if (kind === "sankey") return Math.max(300, Math.min(760, 80 + 38 * tallest(first)));
     if (kind === "graph") return width < 520 ? 360 : 490;
     const extra = 14 * (lines(rows ? spec.yAxis.data : [], width < 520) - 1);
-    if (rows) return Math.max(170, Math.min(1400, 90 + rows * (extra + (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(4, series.length) : 26))));
+    if (rows) return Math.max(170, Math.min(1400, 90 + rows * (extra + (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(8, series.length) : 26))));
     return width < 520 ? 260 : 320;
   }
 
   function draw(id) {
     const place = document.getElementById(id), spec = page.charts[id];
     if (!place || !spec) return;
-    const width = place.clientWidth || 640;
+    const onPaper = Boolean(drawn.paper), width = onPaper ? PAPER : place.clientWidth || 640;
     const old = echarts.getInstanceByDom(place);
     if (!place.closest(".bare")) place.style.height = height(spec, width) + "px";
     const chart = old || echarts.init(place, null, { renderer: "svg" });
-    chart.resize();
+    chart.resize(onPaper ? { width: width, height: height(spec, width) } : { width: "auto", height: "auto" });
     const alternative = (document.getElementById(id + "-words") || {}).textContent || "";
     chart.setOption(option(spec, drawn.paper || (isDark() ? dark : light), width, alternative), true);
+    const svg = place.querySelector("svg");
+    if (onPaper) svg.setAttribute("viewBox", "0 0 " + width + " " + height(spec, width)); /* the sheet is laid out later, and the picture grows with it */
+    else svg.removeAttribute("viewBox");
     drawn[id] = chart;
   }
   function all() {
