@@ -27,7 +27,7 @@ from footpath.page.files import write_csv, write_parquet, write_text
 from footpath.page.text import Lang, plain
 from footpath.progress import Progress
 from footpath.result import Cell, Finding, Phrase, Result, say
-from footpath.statistics import benjamini_hochberg
+from footpath.statistics import SMALL, benjamini_hochberg
 
 LEVEL: Final = 0.05
 """Findings with a corrected p-value at or above this are left out."""
@@ -36,6 +36,8 @@ NOTABLE_BOTS: Final = 0.01
 """Share of acts by suspected bots from which on the findings of the front page are asked again without them."""
 MOST_CHECKED: Final = 3_000_000
 """Acts up to which that is done."""
+RARELY: Final = 5
+"""Acts below which nothing can be said of an item by itself."""
 _MARK: Final = "footpath-tables.json"
 
 
@@ -427,6 +429,8 @@ def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[S
         found.append(Statement(analysis, Finding("doubt", text, weight=weight)))
 
     quality = {cell.id: cell for cell in t.log.quality.cells}
+    for name, weight, text in _thin(t):
+        doubt(name, weight, text)
     if bot_share > 0 and not ("bots" in results and any(f.kind == "doubt" for f in results["bots"].findings)):
         doubt(
             "quality",
@@ -478,6 +482,51 @@ def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[S
                 "日志没有时间：此处无法说明何时、多久、多频繁，只能说明先后次序",
             ),
         )
+    return found
+
+
+def _thin(t: Trail) -> list[tuple[str, float, Phrase]]:
+    """Where the figures speak for few: users of one session, acts of the busiest users, items hardly met. With the analysis to look at."""
+    n = t.counts
+    if n.users < SMALL:
+        return []
+    found: list[tuple[str, float, Phrase]] = []
+    users = t.acts.group_by("user_id").agg(n=t.acts.count().cast("int64"), n_sessions=(t.acts.step == 0).cast("int64").sum())
+    once = int(users.filter(users.n_sessions <= 1).count().to_pyarrow().as_py())
+    if t.has_sessions and once >= 0.95 * n.users:
+        text = say(
+            "{once:,} of {users:,} users have one session only: the log hardly shows who comes back; if its user ids name visits, map "
+            "another column to `user_id` before retention, lifecycle or churn are read",
+            "{users:,} 位用户中有 {once:,} 位只有一次会话：日志几乎看不出谁会回来；若用户编号实为访问编号，"
+            "请先改用其他列作为 `user_id`，再看留存、生命周期与流失",
+            once=once, users=n.users,
+        )  # fmt: skip
+        found.append(("retention", 0.9, text))
+    people = users if t.log.bots is None else users.anti_join(t.log.bots, "user_id")  # bots are told of elsewhere
+    n_people, n_acts = (
+        int(value or 0) for value in people.aggregate(a=people.count(), b=people.n.sum()).to_pyarrow().to_pylist()[0].values()
+    )
+    busiest = people.order_by(people.n.desc(), people.user_id).limit(max(1, n_people // 10))
+    share = int(busiest.n.sum().to_pyarrow().as_py() or 0) / max(1, n_acts)
+    if share >= 0.5:
+        text = say(
+            "The busiest tenth of users made {share:.0%} of all acts: what is counted by act speaks for them first; weigh by user before "
+            "it is taken for everybody",
+            "最活跃的十分之一用户产生了 {share:.0%} 的行为：按行为计数的结果首先反映他们；若要代表全体，请按用户加权",
+            share=share,
+        )  # fmt: skip
+        found.append(("frequency", 0.1 + 0.3 * share, text))
+    if n.items >= SMALL:
+        items = t.acts.filter(t.acts.item_id.notnull()).group_by("item_id").agg(n=lambda met: met.count().cast("int64"))
+        rare = int(items.filter(items.n < RARELY).count().to_pyarrow().as_py()) / n.items
+        if rare >= 0.5:
+            text = say(
+                "{rare:.0%} of {items:,} items have fewer than {few} acts: nothing can be said of each alone; ask by category, or of the "
+                "popular ones only",
+                "{items:,} 个物品中有 {rare:.0%} 的行为数不足 {few} 次：无法逐个评价；请按类别分析，或只看热门物品",
+                rare=rare, items=n.items, few=RARELY,
+            )  # fmt: skip
+            found.append(("frequency", 0.15 + 0.3 * rare, text))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -250,13 +251,30 @@ def _alone(statement: Statement, said: Mapping[str, str]) -> str:
     return f" <small>{escape(said['only_bots'])}</small>" if statement.stands is False else ""
 
 
+_COMMAND: Final = re.compile(r"(?<=: )(footpath [^`;]+|\w+\(log, [^`]*\))$")
+"""What to run or to write, at the end of a reason."""
+
+
+def _needed(reason: str) -> str:
+    """What several analyses may lack alike: the reason without the name of the analysis."""
+    _, verb, rest = reason.partition(" needs a clock, and ")
+    return f"they need a clock, and {rest}" if verb else reason
+
+
 def _not_measured(report: Report, said: Mapping[str, str], lang: Lang) -> str:
     if not report.not_measured:
         return ""
-    rows = "".join(
-        f"<dt>{escape(in_language(catalog.entry(name).title, lang))}</dt><dd>{prose(sentence(in_language(reason, lang), lang))}</dd>"
-        for name, reason in report.not_measured.items()
-    )
+    same: dict[str, list[str]] = {}
+    for name, reason in report.not_measured.items():
+        same.setdefault(_needed(reason), []).append(name)
+    mark = "、" if lang == "zh" else ", "
+    rows = ""
+    for needed, names in same.items():
+        reason = in_language(report.not_measured[names[0]], lang)
+        if lang == "en":
+            reason = _COMMAND.sub(r"`\1`", needed if len(names) > 1 else reason)
+        titles = mark.join(in_language(catalog.entry(name).title, lang) for name in names)
+        rows += f"<dt>{escape(titles)}</dt><dd>{prose(sentence(reason, lang))}</dd>"
     return (
         f'<section class="group" id="not-measured"><h2>{escape(said["not_measured"])}</h2><article>'
         f'<p class="about">{escape(said["not_measured_about"])}</p><dl class="unmeasured">{rows}</dl></article></section>'

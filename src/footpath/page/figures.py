@@ -32,6 +32,8 @@ _SHARES: Final = (
 _P_VALUES: Final = ("p_value", "q_value", "p", "q")
 WIDE: Final = 12
 """Columns beyond which a table is set smaller on paper."""
+ON_PAPER: Final = 15
+"""Rows of a table that paper shows; the style sheet of the page hides the others there."""
 _BOUNDS: Final = ("low", "high")
 _DENOMINATORS: Final = ("n", "n_users", "at_risk", "n_sessions", "n_acts", "n_cases")
 _UNITS: Final = {"en": (" s", " min", " h", " days"), "zh": (" 秒", " 分钟", " 小时", " 天")}
@@ -126,22 +128,28 @@ def html_table(
             )
         rows.append(f"<tr{' class=small' if is_small(row) else ''}>{''.join(cells)}</tr>")
     n_shown = len(rows)
-    said = (
-        ""
-        if n_shown >= total
-        else {"en": f"the first {n_shown:,} of {total:,} rows", "zh": f"共 {total:,} 行，此处显示前 {n_shown:,} 行"}[lang]
-    )
+    cut = n_shown > ON_PAPER
+    said = "" if n_shown >= total else _first(n_shown, total, lang)
+    on_paper = _first(ON_PAPER, total, lang) if cut else said
     grey = (
         {"en": "grey: fewer than 30 behind the figure", "zh": "灰色：样本少于 30"}[lang]
         if any("class=small" in row for row in rows)
         else ""
     )
-    notes = " · ".join(note for note in (said, grey) if note)
+    notes = escape(" · ".join(note for note in (said, grey) if note))
+    if cut:
+        notes = f'<b class="screen">{notes}</b><b class="paper">{escape(" · ".join(note for note in (on_paper, grey) if note))}</b>'
+    chosen = [name for name, holds in (("wide", len(names) > WIDE), ("cut", cut)) if holds]
+    classes = f' class="{" ".join(chosen)}"' if chosen else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{" class=wide" if len(names) > WIDE else ""}>'
-        f"<caption><span>{escape(caption)}</span> {escape(notes)}</caption>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{classes}>'
+        f"<caption><span>{escape(caption)}</span> {notes}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _first(n: int, total: int, lang: Lang) -> str:
+    return {"en": f"the first {n:,} of {total:,} rows", "zh": f"共 {total:,} 行，此处显示前 {n:,} 行"}[lang]
 
 
 def _within_one(values: Sequence[Any]) -> bool:
