@@ -44,7 +44,7 @@ def test_what_to_ask_after_an_analysis_is_a_command_that_exists(name: str) -> No
             analysis, _, option = option.partition(".")
             catalog.option(catalog.entry(analysis), option, text)
         else:
-            assert flag in ("--gap-minutes", "--bots", "--report")
+            assert flag in ("--gap-minutes", "--bots", "--report", "--tables")
 
 
 def test_an_unknown_name_is_told_the_nearest() -> None:
