@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import footpath as fp
-from footpath.analysis.paths import ENDED, paths
+from footpath.analysis.paths import ENDED, OTHER, paths
 from footpath.analysis.step_matrix import step_matrix
 from footpath.analysis.trail import trail
 from footpath.analysis.transitions import transitions
@@ -150,6 +150,24 @@ def test_many_paths_of_their_own_are_doubted() -> None:
     result = paths(log_of(sessions), by="what")
     assert "The 10 most frequent of 60 paths cover only 17% of 60 sessions" in result.findings[0].text
     assert "60 条路径" in result.findings[0].text.zh
+
+
+def test_very_many_labels_are_shown_as_bars_of_the_most_frequent_paths_and_it_is_said_why() -> None:
+    sessions = {f"u{i}": [[f"x{i % 30}", f"y{i}"]] for i in range(60)}
+    result = paths(log_of(sessions), by="what", top=3)
+    assert result.chart is not None
+    assert result.chart["series"][0]["type"] == "bar"
+    assert result.chart["yAxis"]["data"] == [row["path"] for row in result.table.to_pylist()[:3]]
+    steps = result.parts["links"].to_pylist()
+    named = sum(row["n"] for row in steps if row["from_label"] != OTHER) / sum(row["n"] for row in steps)
+    assert f"the 3 most frequent labels are only {named:.1%} of the steps" in result.meta["definition"]
+    assert "不足以画出步骤之间的流向" in result.meta["definition"].zh
+
+
+def test_one_label_has_no_picture_of_steps() -> None:
+    result = paths(log_of({f"u{i}": [["view", "view"], ["view"]] for i in range(40)}))
+    assert shown(result) == [("view", 80)]
+    assert result.chart is None
 
 
 def test_one_act_is_a_path_without_a_picture_of_steps() -> None:

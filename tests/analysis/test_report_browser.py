@@ -144,8 +144,18 @@ def test_paper_is_white_and_shows_what_was_folded(browser: Any, page_file: Path)
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": 640, "height": 900})  # about a sheet; what is drawn for it is whole there
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('.chart')].map(chart => {
+            const svg = chart.querySelector('svg').getBoundingClientRect(), box = chart.getBoundingClientRect();
+            return [svg.width - box.width, svg.height - box.height, box.height];
+        })"""
+    )
+    assert sizes
+    assert [size for size in sizes if abs(size[0]) > 1 or abs(size[1]) > 1 or size[2] < 100] == []
     page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("[...document.querySelectorAll('.chart svg')].some(svg => svg.hasAttribute('viewBox'))") is False
     assert page.pdf()[:4] == b"%PDF"
     assert complaints == []
     page.context.close()

@@ -122,11 +122,23 @@ def test_rare_labels_are_counted_together_and_it_is_said() -> None:
         transitions(log_of([["a", "b"]]), top=0)
 
 
+def test_the_chart_of_very_many_labels_leaves_the_rest_out_and_says_what_it_draws() -> None:
+    result = transitions(log_of([["a", "b", "b", "a", "b", "c", "a", "d"]]), by="what", max_labels=2)
+    assert result.chart is not None
+    series = result.chart["series"][0]
+    assert {node["name"] for node in series["data"]} == {"a", "b"}
+    assert {(link["source"], link["target"]) for link in series["links"]} == {("a", "b"), ("b", "a"), ("b", "b")}
+    assert "the 2 most frequent pairs of two labels and leaves (other) out: 57.1% of all transitions" in result.meta["definition"]
+    assert "43% of all transitions begin or end there" in result.meta["warnings"][0]
+    assert OTHER not in result.meta["warnings"][0].zh
+
+
 def test_one_label_only_is_what_chance_expects() -> None:
     result = transitions(log_of([["a", "a", "a"]] * 40), by="what")
     row = result.table.to_pylist()[0]
     assert (row["lift"], row["p_value"], row["probability"]) == (1, None, 1)
     assert result.findings == ()
+    assert result.chart is None
 
 
 def test_hostile_names_and_nothing_left() -> None:

@@ -264,9 +264,9 @@ def _bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _chart(links: pa.Table, t: Trail) -> dict[str, Any] | None:
-    """None where every path is a single step."""
+    """None where every path is a single step, and where there is but one label to go to."""
     rows = links.to_pylist()
-    if not rows:
+    if len({row[side] for row in rows for side in ("from_label", "to_label")} - {ENDED}) < 2:
         return None
     titles = t.shown(sorted({row[side] for row in rows for side in ("from_label", "to_label")}))
     nodes: dict[str, str | Phrase] = {}

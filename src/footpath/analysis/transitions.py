@@ -158,7 +158,7 @@ def transitions(
         observed,
         t.meta(definition, warnings=warnings, within=within, confidence=confidence),
         (Cell("transitions", int(n.sum()), "transitions"), Cell("labels", len(names), "labels"), *cells, *(cell for _, cell in borne)),
-        _chart(drawn or first, shown),
+        _chart(drawn or first, shown) if len(names) > 1 else None,
         {"matrix": table.filter(pa.array(kept))},
         tuple(finding for finding, _ in borne),
         {"transitions": query},

@@ -247,7 +247,7 @@
       made.series = [{
         type: "sankey", data: nodes, links: first.links, left: 4, right: narrow ? 52 : 130, top: 10, bottom: 20, nodeWidth: narrow ? 8 : 12, nodeGap: 15, nodeAlign: "left",
         draggable: false, emphasis: { focus: "adjacency" }, lineStyle: { color: "source", opacity: t === dark ? 0.34 : 0.26, curveness: 0.5 },
-        label: { color: t.ink, fontSize: narrow ? 10.5 : 12, distance: narrow ? 2 : 5, width: narrow ? 48 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
+        label: { color: t.ink, fontSize: narrow ? 10 : 12, distance: narrow ? 2 : 5, width: narrow ? 54 : 120, overflow: "truncate", formatter: (p) => String(labels[p.name]) },
       }];
       made.tooltip.formatter = (p) => p.dataType === "edge"
         ? name(labels[p.data.source]) + " → " + name(labels[p.data.target]) + "<br><b>" + esc(show(p.data.value, "count")) + "</b>"
@@ -279,7 +279,9 @@
       const links = first.links.filter((l) => l.source !== l.target).map((l) => Object.assign({}, l, {
         lineStyle: { color: tones[l.source], width: 0.8 + (6 * (l.value || 0)) / widest, opacity: 0.35 + (0.5 * (l.value || 0)) / widest, curveness: 0.2 },
       }));
-      const drawn_ = loops.concat(nodes), xs = drawn_.map((n) => n.x), ys = drawn_.map((n) => n.y);
+      const corner = (x, y) => ({ name: x + "\u0000" + y, x: x, y: y, symbolSize: 0, silent: true, label: { show: false } });
+      const ends = many < 3 ? [corner(0, 0), corner(width, tall)] : []; /* a line of nodes has no width to draw to scale */
+      const drawn_ = loops.concat(nodes, ends), xs = drawn_.map((n) => n.x), ys = drawn_.map((n) => n.y);
       const said = (text, value) => (text ? esc(text) : "<b>" + esc(show(value, "number")) + "</b>");
       made.series = [{
         type: "graph", layout: "none", data: drawn_, links: links, roam: false,
