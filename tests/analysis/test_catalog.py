@@ -9,6 +9,7 @@ import pytest
 import footpath.analysis
 from footpath.analysis import catalog
 from footpath.errors import ConfigError
+from footpath.models import catalog as models
 
 NOT_ANALYSES = {"__init__", "trail", "charts", "catalog", "coded_acts", "periods", "reconcile", "report", "report_page", "user", "words"}
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "analysis" / "report.md"
@@ -33,8 +34,12 @@ def test_what_to_ask_after_an_analysis_is_a_command_that_exists(name: str) -> No
     asked = catalog.entry(name).next
     assert asked is not None
     command = str(asked).split("`")[1]
-    assert f"`{command}`" in asked.zh
+    assert f"`{command.replace('America/New_York', 'Asia/Shanghai')}`" in asked.zh
     words = command.split()
+    if words[1] == "evaluate":
+        assert words[2:4] == ["STORE", "--models"]
+        assert set(words[4].split(",")) <= set(models.names())
+        return
     assert words[:3] == ["footpath", "analyze", "STORE"]
     for flag, value in zip(words[3::2], words[4::2], strict=True):
         if flag == "--only":
