@@ -116,6 +116,20 @@ def test_doubts_tell_small_cells_and_a_missing_clock(listed: Catalog) -> None:
     assert any("has no clock" in text for text in texts)
 
 
+def test_doubts_tell_of_single_sessions_of_few_busy_users_and_of_items_hardly_met(listed: Catalog) -> None:
+    listed(saying("a"))
+    start = 1_767_225_600
+    once = [{"user_id": f"u{u}", "item_id": f"i{u}", "timestamp": start + u} for u in range(40)]
+    texts = [str(s.finding.text) for s in analyze(fp.read_events(pd.DataFrame(once))).doubts]
+    assert any("40 of 40 users have one session only" in text for text in texts)
+    assert any("100% of 40 items have fewer than 5 acts" in text for text in texts)
+    assert not any("busiest tenth" in text for text in texts)
+    busy = [{"user_id": f"u{u}", "item_id": "i", "timestamp": start + 86_400 * day + 7_000 * u} for u in range(4) for day in range(40)]
+    texts = [str(s.finding.text) for s in analyze(fp.read_events(pd.DataFrame([*once, *busy]))).doubts]
+    assert any("The busiest tenth of users made 82% of all acts" in text for text in texts)
+    assert not any("one session only" in text for text in texts)
+
+
 def test_the_headlines_stand_with_and_without_suspected_bots(listed: Catalog) -> None:
     listed(saying("a"))
     people = pd.DataFrame(

@@ -164,3 +164,15 @@ def test_an_empty_log_and_wrong_options_say_so() -> None:
         time_to_event(log, event="purchase")
     with pytest.raises(NotInLogError, match="needs a clock"):
         time_to_next(fp.read_events(pd.DataFrame({"user_id": ["a"], "item_id": ["x"], "position": [0]})))
+
+
+def test_a_curve_that_falls_at_once_is_drawn_on_a_logarithmic_axis() -> None:
+    soon = [(f"u{u}", "view", day) for u in range(40) for day in (0.0, 30 / 86_400 * (1 + u / 40))] + [("u0", "view", 60.0)]
+    chart = time_to_next(log_of(soon)).chart
+    assert chart is not None
+    assert chart["xAxis"]["type"] == "log"
+    assert min(point[0] for point in chart["series"][0]["data"]) > 0
+    slowly = [(f"u{u}", "view", day) for u in range(40) for day in (0.0, 1.0 + u)]
+    chart = time_to_next(log_of(slowly)).chart
+    assert chart is not None
+    assert (chart["xAxis"]["type"], chart["xAxis"]["name"]) == ("value", "days")

@@ -44,12 +44,12 @@ def lines(
     bands: Mapping[str, tuple[Numbers, Numbers]] | None = None,
     format: Format = "count",
     steps: bool = False,
-    x_kind: Literal["category", "time", "value"] = "category",
+    x_kind: Literal["category", "time", "value", "log"] = "category",
     x_format: Format | None = None,
     x_name: str = "",
     y_name: str = "",
 ) -> dict[str, Any]:
-    """Lines over x; bands: (low, high) of a series, drawn as a shade behind it. x_format: how the values of x read."""
+    """Lines over x (above 0 for log); bands: (low, high) of a series, drawn as a shade behind it. x_format: how the values of x read."""
     drawn: list[dict[str, Any]] = []
     for name, values in series.items():
         points = list(values) if x_kind == "category" else [[at, value] for at, value in zip(x, values, strict=True)]

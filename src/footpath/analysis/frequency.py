@@ -117,7 +117,7 @@ def frequency(log: EventLog | Trail, *, by: str | None = None, resamples: int = 
         table,
         meta,
         tuple(cells),
-        _chart(parts["lorenz"], what, has_label),
+        _chart(parts["lorenz"], what, has_label) if parts["lorenz"].num_rows > 2 else None,
         parts,
         _findings(found, has_label),
         {"counts": query},

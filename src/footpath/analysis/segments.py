@@ -325,9 +325,15 @@ def _marks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for row in rows:
         sure = row["q_value"] is not None and row["q_value"] < 0.05 and abs(row["difference"]) >= 0.3
-        if sure and row["family"] not in {other["family"] for other in found} and len(found) < 2:
+        if sure and _kind(row) not in {_kind(other) for other in found} and len(found) < 2:
             found.append(row)
     return found
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """The family of a feature; from a step to the same again is a repeat."""
+    a, arrow, b = str(row["feature"]).partition(" > ")
+    return "repeats" if arrow and a == b else row["family"]
 
 
 def _named(rows: Sequence[dict[str, Any]]) -> Phrase:

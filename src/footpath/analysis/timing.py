@@ -414,6 +414,9 @@ def _chart(curves: dict[str, Survival], parted: list[str]) -> dict[str, Any] | N
     grid = sorted({row["seconds"] for group in shown for row in rows[group]})
     if not grid:
         return None
+    first = curves[shown[0]]
+    (begun, *_), (soon, *_), (end, *_) = first.at(0), first.at(grid[-1] // 50), first.at(grid[-1])
+    at_once = begun is not None and soon is not None and end is not None and begun - soon > 0.5 * (begun - end) > 0
     size, unit = next(
         (size, unit)
         for size, unit in (
@@ -424,6 +427,9 @@ def _chart(curves: dict[str, Survival], parted: list[str]) -> dict[str, Any] | N
         )
         if grid[-1] >= 3 * size or size == 1
     )
+    if at_once:  # days would put the whole curve on the axis
+        grid = [at for at in grid if at]
+        size, unit = 1, say("time (logarithmic)", "时间（对数刻度）")
     values: dict[str, list[float | None]] = {}
     bands = {}
     for group in shown:
@@ -432,7 +438,8 @@ def _chart(curves: dict[str, Survival], parted: list[str]) -> dict[str, Any] | N
         values[name] = [point[0] for point in points]
         bands[name] = ([point[1] for point in points], [point[2] for point in points])
     return lines(
-        [at / size for at in grid], values, bands=bands, format="share", steps=True, x_kind="value",
+        [at / size for at in grid], values, bands=bands, format="share", steps=True,
+        x_kind="log" if at_once else "value", x_format="seconds" if at_once else None,
         x_name=unit, y_name=say("still without", "尚未发生比例"),
     )  # fmt: skip
 

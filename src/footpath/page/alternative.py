@@ -67,7 +67,8 @@ def _ends(series: Mapping[str, Any], x: Mapping[str, Any], y: Mapping[str, Any],
     top, bottom = max(pairs, key=lambda p: p[1]), min(pairs, key=lambda p: p[1])
     head = f"{title}: " if title else ""
     high, low = show(top[1], format, lang), show(bottom[1], format, lang)
-    high_at, low_at = show(top[0]), show(bottom[0])
+    at_kind: Kind = names_axis.get("format", "number") if names_axis is not values_axis else "number"
+    high_at, low_at = show(top[0], at_kind, lang), show(bottom[0], at_kind, lang)
     if lang == "zh":
         return f"{head}{len(pairs)} 个值，最高 {high}（{high_at}），最低 {low}（{low_at}）"
     return f"{head}{len(pairs)} values, highest {high} at {high_at}, lowest {low} at {low_at}"

@@ -189,6 +189,13 @@
     if (given.type === "value" || given.type === "log") {
       made.axisLabel.formatter = (v) => show(v, format, true);
       if (narrow) made.splitNumber = vertical ? 4 : 3;
+      if (given.type === "log" && format === "seconds") { /* people count time in units, not in powers of ten */
+        const units = zh ? { 1: "1 秒", 60: "1 分钟", 600: "10 分钟", 3600: "1 小时", 86400: "1 天", 864e3: "10 天", 864e4: "100 天", 864e5: "1,000 天" }
+          : { 1: "1 s", 60: "1 min", 600: "10 min", 3600: "1 hour", 86400: "1 day", 864e3: "10 days", 864e4: "100 days", 864e5: "1,000 days" };
+        const marks = Object.keys(units).map(Number).filter((v) => !narrow || [60, 3600, 86400, 864e4].includes(v));
+        Object.assign(made, { max: "dataMax", axisTick: { show: true, customValues: marks, lineStyle: { color: t.line } }, splitLine: { show: false } });
+        Object.assign(made.axisLabel, { customValues: marks, formatter: (v) => units[Math.round(v)] || "" });
+      }
     }
     if (given.type === "time") {
       made.splitNumber = narrow ? 3 : 7;
