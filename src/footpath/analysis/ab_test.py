@@ -14,9 +14,8 @@ from jaxtyping import Float64
 from scipy.special import chdtrc, ndtr, ndtri
 
 from footpath.analysis.charts import intervals
-from footpath.analysis.trail import Trail, trail
+from footpath.analysis.trail import Trail, trail, with_impressions
 from footpath.errors import ConfigError, NotInLogError, did_you_mean
-from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.result import Cell, Finding, Phrase, Result, say
 from footpath.statistics import SMALL, holm, ratio_errors
@@ -109,7 +108,7 @@ def ab_test(
             raise ConfigError(f"no metric {name!r}; known are {', '.join(METRICS)}{did_you_mean(name, METRICS)}")
     t = trail(log, bots=bots) if bots == "drop" else trail(log)
     plain = say("users by {arm}", "按 {arm} 分组的用户", arm=arm)
-    wide = t if t.settings["event_types"] is not None else trail(t, event_types=list(EVENT_TYPES))
+    wide = with_impressions(t)
     if not wide.counts.acts:
         return t.nothing("ab_test", plain, say("no acts are left after the filters", "筛选后没有任何行为"), SCHEMA)
     if arm not in wide.acts.columns and (t.log.users is None or arm not in t.log.users.columns):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final
 
 import ibis.expr.types as ir
@@ -14,7 +13,7 @@ from scipy.special import ndtr
 
 from footpath.analysis import words
 from footpath.analysis.charts import intervals, lines
-from footpath.analysis.trail import Trail, main_categories, trail
+from footpath.analysis.trail import Trail, main_categories, trail, with_impressions
 from footpath.errors import ConfigError, NotInLogError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
@@ -97,7 +96,7 @@ def rates(
         "已展示单位中被响应的比例，每个展示单位只计一次，按 {by} 细分",
         by=key or "-",
     )
-    wide = _with_shown(t)
+    wide = with_impressions(t)
     if not wide.counts.acts:
         return t.nothing("rates", definition, say("no acts are left after the filters", "筛选后没有任何行为"), SCHEMA)
     measures = _measures(wide, shown, acted)
@@ -109,8 +108,10 @@ def rates(
     cells: list[Cell] = []
     queries: dict[str, ir.Table] = {}
     for measure in measures:
-        found, queries[measure.name] = wide.compute(partial(_by_value, wide, measure=measure, key=key, column=column))
-        users, _ = wide.compute(partial(_by_user, measure=measure))
+        pairs = _pairs(wide, wide.acts, measure, key, column)
+        per_user = pairs.cache()  # a log has far fewer of them than impressions
+        found, users = _by_value(per_user).to_pyarrow(), _by_user(per_user).to_pyarrow()
+        queries[measure.name] = _by_value(pairs)
         cells += _headline(measure, users, confidence)
         rows += _rows(wide, measure, found, key, confidence, warnings)
         warnings += _unlinked(wide, measure, users)
@@ -138,13 +139,6 @@ def _key_asked(by: str | None, segment: str | None) -> str | None:
     if segment is not None and by != "segment":
         raise ConfigError(f"segment={segment!r} goes with by='segment', got by={by!r}")
     return by
-
-
-def _with_shown(t: Trail) -> Trail:
-    """The trail with impressions, which other analyses leave out; a trail of chosen types stays as it is."""
-    if t.settings["event_types"] is not None:
-        return t
-    return trail(t, event_types=list(EVENT_TYPES))
 
 
 def _measures(t: Trail, shown: str | None, acted: str | None) -> list[Measure]:
@@ -237,14 +231,13 @@ def _units(acts: ir.Table, measure: Measure, extra: dict[str, str] | None = None
     return units.mutate(acted=(units._last > units._shown).fill_null(False).cast("int64"))
 
 
-def _by_user(acts: ir.Table, measure: Measure) -> ir.Table:
+def _by_user(pairs: ir.Table) -> ir.Table:
     """`user_id`, `n` shown units, `acted` ones."""
-    units = _units(acts, measure)
-    return units.group_by("user_id").agg(n=units.count(), acted=units.acted.sum().cast("int64"))
+    return pairs.group_by("user_id").agg(n=pairs.n.sum().cast("int64"), acted=pairs.k.sum().cast("int64"))
 
 
-def _by_value(t: Trail, acts: ir.Table, measure: Measure, key: str, column: str | None) -> ir.Table:
-    """One row a value of the key: sums over users and of their squares and products, which is all that the intervals need."""
+def _pairs(t: Trail, acts: ir.Table, measure: Measure, key: str, column: str | None) -> ir.Table:
+    """One row a value of the key and a user: `n` shown units, `k` of them acted upon."""
     if key in ("slot", "policy"):
         units = _units(acts, measure, {"_value": key})
         units = units.mutate(_value=units._value.cast("string"))
@@ -268,7 +261,11 @@ def _by_value(t: Trail, acts: ir.Table, measure: Measure, key: str, column: str 
             joined = units.left_join(lookup, units._value == lookup._key)
             units = joined.mutate(_value=joined._category)
     units = units.mutate(value=units._value.fill_null("none"))
-    users = units.group_by(["value", "user_id"]).agg(n=units.count(), k=units.acted.sum().cast("int64"))
+    return units.group_by(["value", "user_id"]).agg(n=units.count(), k=units.acted.sum().cast("int64"))
+
+
+def _by_value(users: ir.Table) -> ir.Table:
+    """One row a value of the key: sums over users and of their squares and products, which is all that the intervals need."""
     return users.group_by("value").agg(
         n_users=users.count(),
         n=users.n.sum().cast("int64"),

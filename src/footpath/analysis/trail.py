@@ -31,7 +31,7 @@ ACT_COLUMNS: Final = ("user_id", "position", "item_id", "event_type", "timestamp
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """How much a trail holds; first and last are None without a clock or without acts."""
+    """How much a trail holds; sessions: of a trail without them one a user; first and last: None without a clock or without acts."""
 
     acts: int
     users: int
@@ -62,12 +62,12 @@ class Trail:
     @cached_property
     def counts(self) -> Counts:
         t = self.acts
-        sessions = t.filter(t.step == 0).count()
         row = t.aggregate(
             acts=t.count(), users=t.user_id.nunique(), items=t.item_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max()
         ).to_pyarrow()
-        first, last = row["first"][0].as_py(), row["last"][0].as_py()
-        return Counts(row["acts"][0].as_py(), row["users"][0].as_py(), row["items"][0].as_py(), sessions.to_pyarrow().as_py(), first, last)
+        acts, users, items, first, last = (row[name][0].as_py() for name in ("acts", "users", "items", "first", "last"))
+        sessions = t.filter(t.step == 0).count().to_pyarrow().as_py() if self.settings["sessions"] else users
+        return Counts(acts, users, items, sessions, first, last)
 
     @cached_property
     def types(self) -> dict[str, int]:
@@ -169,13 +169,22 @@ class Trail:
                 first=n.first,
                 last=n.last,
             )
-        return {
-            "definition": definition,
-            "population": say(
+        population = (
+            say(
                 "{acts:,} acts of {users:,} users in {sessions:,} sessions ({what})",
                 "{users:,} 位用户、{sessions:,} 个会话中的 {acts:,} 次行为（{what}）",
                 acts=n.acts, users=n.users, sessions=n.sessions, what=self.population,
-            ),
+            )
+            if self.settings["sessions"]
+            else say(
+                "{acts:,} acts of {users:,} users ({what})",
+                "{users:,} 位用户的 {acts:,} 次行为（{what}）",
+                acts=n.acts, users=n.users, what=self.population,
+            )
+        )  # fmt: skip
+        return {
+            "definition": definition,
+            "population": population,
             "window": window,
             "zone": "UTC" if self.log.has_clock else None,
             "sessions": self.session_rule,
@@ -183,7 +192,7 @@ class Trail:
             "fingerprint": self.log.fingerprint,
             "warnings": list(warnings),
             **more,
-        }  # fmt: skip
+        }
 
     def nothing(self, name: str, definition: str, why: str, schema: Mapping[str, pa.DataType] | None = None) -> Result:
         """The result of an analysis that had nothing to measure, and says why."""
@@ -244,6 +253,22 @@ def check_gap(option: str, minutes: float) -> None:
         raise ConfigError(
             f"{option} must be at least one second (0.0167) and at most a hundred years ({LONGEST_GAP_MINUTES:.0f}), got {minutes:g}"
         )
+
+
+def with_impressions(t: Trail) -> Trail:
+    """The acts of a trail and the impressions, which other analyses leave out, straight from the log: a log has many of them.
+
+    Without sessions, `step` is null, and a step is called by its event type. A trail of chosen types stays as it is.
+    """
+    if t.settings["event_types"] is not None:
+        return t
+    s = t.settings
+    table, said = _kept(t.log, EVENT_TYPES, s["bots"], s["since"], s["until"], s["users"])
+    table = table.mutate(session=ibis.literal(0, "int64"), step=ibis.null("int64"), label=table.event_type)
+    table = table.select(*ACT_COLUMNS, *(c for c in t.lazy.columns if c not in ACT_COLUMNS))
+    rule = say("no sessions: a user's acts are one sequence", "无会话：每位用户的行为为一条序列")
+    settings = {**s, "by": ["event_type"], "sessions": False, "gap_minutes": None, "event_types": list(EVENT_TYPES)}
+    return Trail(t.log, table, table, ("event_type",), rule, False, said, settings)
 
 
 def following(acts: ir.Table) -> ir.Table:

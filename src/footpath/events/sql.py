@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+import uuid
 from pathlib import Path
 
 import duckdb
 
 MEMORY_LIMIT = "1GiB"
-"""What DuckDB may hold before it spills to disk beside the store."""
+"""What DuckDB may hold when a store is written, before it spills to disk beside the store."""
+READ_LIMIT = "2GiB"
+"""What it may hold when one is read: a trail of tens of millions of acts does not fit, and is spilled to the folder for temporary files."""
 
 _OFFLINE = "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'"
 
@@ -33,10 +37,17 @@ def connect(database: Path | None = None, *, read_only: bool = False) -> duckdb.
     con.execute(_OFFLINE)
     if not read_only:
         con.execute("SET preserve_insertion_order = true")
-    if database is not None and not read_only:
+    if read_only:
+        con.execute(f"SET memory_limit = '{READ_LIMIT}'; SET temp_directory = {text(_spill_folder())}")
+    elif database is not None:
         con.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         con.execute("PRAGMA disable_checkpoint_on_shutdown")  # what is to stay is checkpointed by name; the rest is thrown away
     return con
+
+
+def _spill_folder() -> Path:
+    """One that no other connection has; DuckDB makes it when it is needed, and removes it."""
+    return Path(tempfile.gettempdir()) / f"footpath-{uuid.uuid4().hex}.spilled"
 
 
 def row(con: duckdb.DuckDBPyConnection, query: str) -> tuple:
