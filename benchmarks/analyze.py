@@ -1,6 +1,6 @@
 """How much work analyses are: Footpath beside retentioneering 5.2.4 on the simulated shop, then the whole report.
 
-    python benchmarks/analyze.py [--events 1000000] [--seed 0] [--work DIR] [--skip-peer] [--skip-report] [--json]
+    python benchmarks/analyze.py [--events 1000000] [--seed 0] [--work DIR] [--skip-peer] [--skip-report | --report-only] [--json]
 
 That many acts of the shop (impressions are not among them) lie in one Parquet file of user, type and time. Each tool reads it in a process
 of its own and counts transitions, a step matrix of ten steps and the funnel view > cart > purchase over whole histories.
@@ -133,11 +133,10 @@ def peer_python(work: Path) -> Path:
     return python
 
 
-def measure(work: Path, events: int, seed: int, *, peer: bool, report: bool) -> dict[str, Any]:
+def measure_acts(work: Path, events: int, seed: int, *, peer: bool) -> dict[str, Any]:
     import ibis
 
     from footpath.events.simulate import simulate
-    from footpath.events.store import ingest
 
     acts = work / f"acts-{events}-{seed}.parquet"
     if not acts.exists():
@@ -147,21 +146,26 @@ def measure(work: Path, events: int, seed: int, *, peer: bool, report: bool) -> 
         table = table.filter(table.event_type != "impression").select("user_id", "event_type", "timestamp").distinct()
         table.order_by("user_id", "timestamp").limit(events).to_parquet(acts)
         shutil.rmtree(shop)
-    found: dict[str, Any] = {"events": events, "seed": seed}
+    found = {}
     found["footpath, in place"] = child(sys.executable, "in-place", acts)
     found["footpath, checked"] = child(sys.executable, "checked", acts)
     if peer:
         found[PEER] = child(peer_python(work), "peer", acts)
         if found[PEER]["transitions"] != found["footpath, in place"]["transitions"]:
             raise SystemExit("the two tools count different transitions")
-    if report:
-        shop, store = work / f"shop-{events}-{seed}", work / f"store-{events}-{seed}"
+    return found
+
+
+def measure_report(work: Path, events: int, seed: int) -> dict[str, Any]:
+    from footpath.events.simulate import simulate
+    from footpath.events.store import ingest
+
+    shop, store = work / f"shop-{events}-{seed}", work / f"store-{events}-{seed}"
+    if not store.exists():
         if not shop.exists():
             simulate(events, seed=seed, into=shop)
-        if not store.exists():
-            ingest(sorted(shop.glob("events*.parquet")), store, items=shop / "items.parquet", users=shop / "users.parquet")
-        found["report"] = child(sys.executable, "report", store, work / "report.html")
-    return found
+        ingest(sorted(shop.glob("events*.parquet")), store, items=shop / "items.parquet", users=shop / "users.parquet")
+    return child(sys.executable, "report", store, work / "report.html")
 
 
 def main() -> None:
@@ -170,7 +174,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--skip-peer", action="store_true")
-    parser.add_argument("--skip-report", action="store_true")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--skip-report", action="store_true")
+    parts.add_argument("--report-only", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -186,7 +192,11 @@ def main() -> None:
     work = given.work or Path(tempfile.mkdtemp(prefix="footpath-analyze-"))
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    found = measure(work, given.events, given.seed, peer=not given.skip_peer, report=not given.skip_report)
+    found: dict[str, Any] = {"events": given.events, "seed": given.seed}
+    if not given.report_only:
+        found |= measure_acts(work, given.events, given.seed, peer=not given.skip_peer)
+    if not given.skip_report:
+        found["report"] = measure_report(work, given.events, given.seed)
     if given.json:
         print(json.dumps(found, indent=2))
         return
