@@ -240,6 +240,7 @@ def test_no_acts_after_filters_is_said(tmp_path: Path) -> None:
     assert {h.id: h.value for h in found.headlines}["acts"] == 0
     assert all(result.is_empty for result in found.results.values())
     assert "Nothing to measure" in found.html(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "No act of the log is left after the filters" in str(found.doubts[0].finding.text)
 
 
 def test_columns_are_called_by_words() -> None:

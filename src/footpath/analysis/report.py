@@ -429,6 +429,16 @@ def _doubts(t: Trail, results: Mapping[str, Result], bot_share: float) -> list[S
         found.append(Statement(analysis, Finding("doubt", text, weight=weight)))
 
     quality = {cell.id: cell for cell in t.log.quality.cells}
+    if not t.counts.acts:
+        doubt(
+            "quality",
+            1.0,
+            say(
+                "No act of the log is left after the filters ({what}): nothing was measured; widen them.",
+                "筛选后没有任何行为（{what}）：未作任何度量，请放宽筛选条件。",
+                what=t.population,
+            ),
+        )
     for name, weight, text in _thin(t):
         doubt(name, weight, text)
     if bot_share > 0 and not ("bots" in results and any(f.kind == "doubt" for f in results["bots"].findings)):
