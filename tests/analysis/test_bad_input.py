@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
@@ -127,11 +126,13 @@ def test_an_analysis_of_a_bad_log_is_sound_or_refuses_with_a_reason(kind: str) -
         _is_sound_or_refused(catalog.entry(name), t)
 
 
-def test_a_stray_date_a_century_ago_costs_seconds_not_minutes() -> None:
+def test_a_stray_date_a_century_ago_leaves_the_anomalies_sound() -> None:
     acts = [("a", datetime(1931, 1, 1, 5)), *(("b", MONDAY + timedelta(hours=i)) for i in range(900))]
-    began = time.process_time()
-    _is_sound(catalog.entry("anomalies").function(log_of(acts), metrics=["acts"]))
-    assert time.process_time() - began < 8
+    found = catalog.entry("anomalies").function(log_of(acts), metrics=["acts"])
+    _is_sound(found)
+    days = [row for row in found.table.to_pylist() if row["span"] == "day"]
+    assert len(days) == (MONDAY + timedelta(hours=899)).toordinal() - datetime(1931, 1, 1).toordinal() + 1
+    assert sum(row["observed"] for row in days) == len(acts)
 
 
 def test_a_context_column_may_have_any_name() -> None:
