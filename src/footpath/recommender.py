@@ -6,8 +6,9 @@ Models score histories, not user ids: a new user is a short history, and an empt
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -50,6 +51,32 @@ class Settled(Protocol):
 
     def settled(self) -> Self:
         """An unfitted model with that choice written into its hyper-parameters, to be fitted on all events."""
+        ...
+
+
+class EpochFigures(Protocol):
+    """What one epoch of training came to; validation is None where nothing was asked of the model."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def validation(self) -> float | None: ...
+    @property
+    def cpu_seconds(self) -> float: ...
+
+
+Watch = Callable[[EpochFigures], bool]
+"""Called after each epoch; training stops where it returns True, and keeps the best weights so far."""
+
+
+@runtime_checkable
+class Iterative(Protocol):
+    """A model that is trained by epochs, which can be watched, and gone on with after a kill."""
+
+    def observed(self, *, watch: Watch | None = None, checkpoint: Path | None = None) -> Self:
+        """The same model, whose next `fit` calls `watch` and keeps its progress in `checkpoint`, a directory."""
         ...
 
 
