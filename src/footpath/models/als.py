@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
@@ -26,6 +26,8 @@ from footpath.progress import Progress
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
+
+SEARCH_SPACE: Final = {"dim": [32, 64, 128, 256], "epochs": (5, 30), "alpha": (1.0, 60.0, "log"), "l2": (0.1, 100.0, "log")}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +26,8 @@ from footpath.progress import Progress
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
+
+SEARCH_SPACE: Final = {"dim": [32, 64, 128], "epochs": (30, 200), "learning_rate": (0.005, 0.2, "log"), "l2": (1e-5, 0.05, "log")}
 
 
 @dataclass

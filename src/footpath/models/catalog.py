@@ -67,6 +67,21 @@ def describe() -> list[dict[str, Any]]:
     return [{"name": name, **_read(entry)} for name, entry in _MODELS.items()]
 
 
+def search_space(name: str) -> dict[str, list[Any] | tuple[Any, ...]]:
+    """What is worth searching for a model, as its file's `SEARCH_SPACE` says: a list of choices or (low, high) or (low, high, "log").
+
+    Read without importing the model; empty where its file has none. Raises ConfigError where there is no such model.
+    """
+    spec = importlib.util.find_spec(f"footpath.models.{entry(name).module}")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"footpath.models.{entry(name).module}")
+    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "SEARCH_SPACE" for target in targets):
+            return ast.literal_eval(statement.value)  # type: ignore[attr-defined]  # an assignment
+    return {}
+
+
 def create(name: str, **fields: object) -> Recommender:
     """An unfitted model. Text, as from `--set field=value`, is turned into the type of its field.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -25,6 +25,7 @@ from footpath.sequences.vocabulary import Vocabulary
 
 _BYTES_AN_ENTRY = 12  # the Gram matrix in double precision beside the weights in single
 _COLUMNS = 1024
+SEARCH_SPACE: Final = {"l2": (5.0, 5000.0, "log")}
 
 
 @dataclass

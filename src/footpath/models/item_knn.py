@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self, get_args
+from typing import Final, Literal, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,6 +27,12 @@ from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
 Weighting = Literal["cosine", "tfidf", "bm25"]
+SEARCH_SPACE: Final = {
+    "weighting": ["bm25", "cosine", "tfidf"],
+    "neighbours": (20, 500, "log"),
+    "k1": (0.3, 5.0, "log"),
+    "b": (0.0, 1.0),
+}
 
 
 @dataclass

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +24,8 @@ from footpath.progress import Progress
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
+
+SEARCH_SPACE: Final = {"back_off": (0.05, 50.0, "log")}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -24,6 +24,7 @@ from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
 _MICROSECONDS_A_DAY = 86_400_000_000
+SEARCH_SPACE: Final = {"window_days": (0.25, 60.0, "log"), "window_share": (0.01, 0.5, "log")}
 
 
 @dataclass

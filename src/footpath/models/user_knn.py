@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +26,7 @@ from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
 _ROWS = 512  # histories compared with all training rows at a time: B x training rows similarities in memory
+SEARCH_SPACE: Final = {"neighbours": (20, 1000, "log")}
 
 
 @dataclass

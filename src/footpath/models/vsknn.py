@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,6 +27,7 @@ from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
 _ROWS = 512  # histories compared with all sessions at a time
+SEARCH_SPACE: Final = {"neighbours": [50, 100, 200, 500], "recent_sessions": [500, 1000, 2500, 5000], "max_len": (3, 50, "log")}
 
 
 @dataclass
