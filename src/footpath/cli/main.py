@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, simulate, train, user
+from footpath.cli import analyze, console, demo, evaluate, fetch, ingest, models, quality, recommend, simulate, train, tune, user
 from footpath.errors import FootpathError
 
 STOPPED = 130
@@ -28,6 +28,7 @@ for command in (
     user.user,
     evaluate.evaluate,
     train.train,
+    tune.tune,
     recommend.recommend,
     models.models,
     demo.demo,

@@ -1,0 +1,82 @@
+"""One HTML file that shows an experiment, in the style of the report: headlines, charts with their tables, what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from footpath.page.alternative import describe
+from footpath.page.document import document
+from footpath.page.figures import html_table
+from footpath.page.text import bdi, escape, prose, sentence
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, a table or both, under a title. table: columns by name; notes: sentences below."""
+
+    id: str
+    title: str
+    about: str
+    chart: Mapping[str, Any] | None = None
+    table: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def picture(
+    title: str,
+    lead: Sequence[str],
+    headlines: Mapping[str, tuple[str, str]],
+    figures: Sequence[Figure],
+    *,
+    said: Sequence[str] = (),
+    commands: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """The page. headlines: name to (figure, what stands small below it). said: what the figures come to. commands: what to run next."""
+    charts: dict[str, Any] = {}
+    large = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}{f'<small>{escape(small)}</small>' if small else ''}</dd></div>"
+        for name, (value, small) in headlines.items()
+    )
+    first = "".join(f"<li>{prose(sentence(text))}</li>" for text in said)
+    body = [
+        '<a class="skip" href="#figures">Skip to the figures</a>',
+        '<header class="top"><div class="brand"><span>Footpath</span><button id="theme" type="button" hidden>Light / dark</button></div>',
+        f'<h1>{bdi(title)}</h1><p class="lead">{"<br>".join(prose(sentence(line)) for line in lead)}</p></header><main>',
+        f'<dl class="figures">{large}</dl>' if large else "",
+        f'<article><ul class="said">{first}</ul></article>' if first else "",
+        '<div id="figures"><section class="group">',
+        *(_figure(figure, charts) for figure in figures),
+        "</section></div>",
+    ]
+    if commands:
+        shell = escape("\n".join(commands))
+        body.append(
+            f'<section class="group" id="next"><h2>What to run next</h2><article><pre><code>{shell}</code></pre></article></section>'
+        )
+    body.append(f"</main><footer>{''.join(f'<p>{prose(sentence(note))}</p>' for note in notes)}</footer>")
+    return document(title, "\n".join(body), charts)
+
+
+def _figure(figure: Figure, charts: dict[str, Any]) -> str:
+    parts = [
+        f'<article id="{figure.id}" aria-labelledby="{figure.id}-title"><h3 id="{figure.id}-title">{escape(figure.title)}</h3>',
+        f'<p class="about">{prose(sentence(figure.about))}</p>',
+    ]
+    inside = ""
+    if figure.chart is not None:
+        charts[f"chart-{figure.id}"] = figure.chart
+        words = describe(figure.chart)
+        parts.append(f'<figure><div class="chart" id="chart-{figure.id}" role="img" aria-label="{escape(words)}"></div></figure>')
+        inside = f'<p id="chart-{figure.id}-words">{escape(words)}</p>'
+    if figure.table:
+        n = len(next(iter(figure.table.values())))
+        inside += html_table(figure.table, total=n, labels=figure.labels, caption=figure.title)
+    if inside:
+        summary = "Data, and the chart in words" if figure.chart is not None else "Data"
+        parts.append(f"<details{'' if figure.chart is not None else ' open'}><summary>{summary}</summary>{inside}</details>")
+    parts += [f'<p class="about">{prose(sentence(note))}</p>' for note in figure.notes]
+    return "".join(parts) + "</article>"
