@@ -81,10 +81,7 @@ def train(
     user where the log has no clock or too few users cross the cut), and then again on everything.
     Raises ConfigError, StoreError, RunError (the directory exists and is not to be overwritten).
     """
-    if into.exists() and not overwrite:
-        raise RunError(f"{into} exists already; choose another directory or pass --overwrite")
-    if into.exists() and not (into / "run.json").is_file():
-        raise RunError(f"{into} exists and is not a run, so it is not overwritten; choose another directory")
+    check_target(into, overwrite=overwrite)
     fresh = catalog.create(model, **(fields or {}))
     log = open_store(store)
     events = to_sequences(log, event_types=event_types, core=core, seed=seed)
@@ -99,27 +96,57 @@ def train(
         fitted = refit(held, events, progress=progress)
     else:
         fitted = fresh.fit(events, progress=progress)
+    cpu_s = round(time.process_time() - cpu, 2)
+    data = {"event_types": list(event_types) if event_types else None, "core": core, "seed": seed}
+    return write_run(into, fitted, log, store, events, data=data, chosen=chosen, repeat=repeat, fit_cpu_s=cpu_s)
+
+
+def check_target(into: Path, *, overwrite: bool = False) -> None:
+    """Raises RunError where a run cannot be written there."""
+    if into.exists() and not overwrite:
+        raise RunError(f"{into} exists already; choose another directory or pass --overwrite")
+    if into.exists() and not (into / "run.json").is_file():
+        raise RunError(f"{into} exists and is not a run, so it is not overwritten; choose another directory")
+
+
+def write_run(
+    into: Path,
+    fitted: Recommender,
+    log: EventLog,
+    store: Path,
+    events: SequenceDataset,
+    *,
+    data: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    repeat: bool,
+    fit_cpu_s: float,
+    texts: Mapping[str, str] | None = None,
+) -> Run:
+    """Write a model that was fitted on all events of a store as a run; what stands at `into` is replaced in one step.
+
+    data: how the events were chosen (`event_types`, `core`, `seed`). chosen: by what its settings were. texts: further files by name.
+    """
     record = {
         "format": FORMAT,
         "footpath": version("footpath"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": model,
+        "model": catalog.name_of(fitted),
         "hyperparameters": hyperparameters(fitted),
         "chosen": chosen,
         "fitted_on": "all events of the store",
         "data": {"name": log.name, "fingerprint": log.fingerprint, "n_users": len(events), "n_items": events.n_items - 1}
-        | {"n_events": events.n_events, "event_types": list(event_types) if event_types else None, "core": core, "seed": seed},
+        | {"n_events": events.n_events, **data},
         "store": {
             "absolute": str(store.resolve()),
             "relative": os.path.relpath(store.resolve(), into.resolve()),
         },
         "repeat": repeat,
-        "fit_cpu_s": round(time.process_time() - cpu, 2),
+        "fit_cpu_s": fit_cpu_s,
     }
     features = events.item_features
     titles = [""] * events.n_items if features is None else list(features.titles)
     items = pa.table({"item_id": events.vocabulary.ids, "title": pa.array(titles[1:], pa.string())})
-    _write(into, fitted, record, items)
+    _write(into, fitted, record, items, texts or {})
     return open_run(into)
 
 
@@ -141,12 +168,14 @@ def _changes(before: Recommender, after: Recommender) -> dict[str, Any]:
     return {name: new[name] for name in new if new[name] != old[name]}
 
 
-def _write(into: Path, model: Recommender, record: Mapping[str, Any], items: pa.Table) -> None:
+def _write(into: Path, model: Recommender, record: Mapping[str, Any], items: pa.Table, texts: Mapping[str, str]) -> None:
     into.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
     try:
         storage.save_model(model, building / "model")
         pq.write_table(items, building / "items.parquet")
+        for name, text in texts.items():
+            (building / name).write_text(text, encoding="utf-8")
         (building / "run.json").write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         building.chmod(0o755)
         storage.replace_directory(into, building)

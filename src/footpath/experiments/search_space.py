@@ -64,15 +64,16 @@ def settings(drawn: Mapping[str, Any], space: Mapping[str, list[Any] | tuple[Any
 
 
 def defaults(model: str, space: Mapping[str, list[Any] | tuple[Any, ...]]) -> dict[str, Any]:
-    """The model's own values of the fields that are searched, those outside of their range left out."""
+    """The model's own values of the fields that are searched, moved to the end of their range where they lie outside; no other choices."""
     fields = hyperparameters(catalog.create(model))
-    return {name: fields[name] for name, given in space.items() if _holds(given, fields[name])}
-
-
-def _holds(given: list[Any] | tuple[Any, ...], value: Any) -> bool:
-    if isinstance(given, list):
-        return value in given
-    return isinstance(value, int | float) and given[0] <= value <= given[1]
+    found = {}
+    for name, given in space.items():
+        value = fields[name]
+        if isinstance(given, list) and value in given:
+            found[name] = value
+        elif isinstance(given, tuple) and isinstance(value, int | float):
+            found[name] = min(given[1], max(given[0], value))
+    return found
 
 
 def the_optuna() -> Any:

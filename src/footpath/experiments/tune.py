@@ -14,13 +14,14 @@ import math
 import shlex
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+from jaxtyping import Float64
 
 from footpath.analysis import charts
 from footpath.errors import ConfigError, RunError
@@ -162,9 +163,15 @@ def search(
     *,
     trials: int,
     deadline: float | None = None,
+    known: float | None = None,
+    keep: Callable[[Trial, Recommender, Float64[np.ndarray, " B"]], None] | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
-    """The study of `tune` on a split that is there, in a directory that is there. deadline: on the monotonic clock."""
+    """The study of `tune` on a split that is there, in a directory that is there. deadline: on the monotonic clock.
+
+    known: the figure of the model's defaults, where they need not be fitted again. keep: is given every trial that ended with a figure,
+    its model, and its NDCG@10 of each validation history.
+    """
     optuna = search_space.the_optuna()
     model, fixed, seed = asked["model"], asked["fixed"], asked["seed"]
     space = {name: given for name, given in catalog.search_space(model).items() if name not in fixed}
@@ -178,7 +185,12 @@ def search(
             storage=optuna.storages.JournalStorage(backend), study_name=model, direction="maximize", load_if_exists=True
         )
         if not study.trials:
-            study.enqueue_trial(search_space.defaults(model, space))
+            own = search_space.defaults(model, space)
+            if known is None or set(own) != set(space):
+                study.enqueue_trial(own)
+            else:
+                told = {"state": "finished", "ndcg": known, "cpu_s": 0.0}
+                study.add_trial(optuna.trial.create_trial(params=own, distributions=drawn_from, value=known, user_attrs=told))
         for left in study.trials:
             if left.state == optuna.trial.TrialState.RUNNING:  # it was running when the process ended
                 study.tell(left.number, state=optuna.trial.TrialState.FAIL)
@@ -191,14 +203,19 @@ def search(
             study.sampler = optuna.samplers.TPESampler(seed=seed + done, n_startup_trials=_RANDOM_TRIALS)
             study.pruner = optuna.pruners.MedianPruner(n_startup_trials=_PRUNE_AFTER_TRIALS, n_warmup_steps=_PRUNE_FROM_EPOCH)
             trial = study.ask(drawn_from)
-            _run(study, trial, catalog.create(model, **fixed, **search_space.settings(trial.params, space)), parts, deadline, progress)
+            fresh = catalog.create(model, **fixed, **search_space.settings(trial.params, space))
+            fitted = _run(study, trial, fresh, parts, deadline, progress)
+            if fitted is not None and keep is not None:
+                keep(_trials(study, space)[-1], *fitted)
         if progress is not None:
             progress("trials", done, trials)
         found = _trials(study, space)
         return Tuning(asked, found, _importances(study, drawn_from, seed), "")
 
 
-def _run(study: Any, trial: Any, model: Recommender, parts: Split, deadline: float | None, progress: Progress | None) -> None:
+def _run(
+    study: Any, trial: Any, model: Recommender, parts: Split, deadline: float | None, progress: Progress | None
+) -> tuple[Recommender, Float64[np.ndarray, " B"]] | None:
     """Fit, judge, and tell the study; settings that cannot be fitted are a failed trial, not the end of the study."""
     optuna = search_space.the_optuna()
     ended: list[State] = []
@@ -229,7 +246,7 @@ def _run(study: Any, trial: Any, model: Recommender, parts: Split, deadline: flo
         trial.set_user_attr("note", str(error))
         trial.set_user_attr("cpu_s", round(time.process_time() - cpu, 2))
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        return
+        return None
     assert parts.validation is not None
     figure = validation.mean(per_list, parts.validation, seed=0)
     told = {"ndcg": figure.value, "low": figure.low, "high": figure.high, "cpu_s": round(time.process_time() - cpu, 2)}
@@ -240,6 +257,7 @@ def _run(study: Any, trial: Any, model: Recommender, parts: Split, deadline: flo
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     else:
         study.tell(trial, figure.value)
+    return fitted, per_list
 
 
 def _settled(before: Recommender, fitted: Recommender) -> dict[str, Any]:
