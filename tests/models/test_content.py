@@ -7,7 +7,7 @@ import pytest
 from planted_logs import clusters
 
 from footpath.errors import ConfigError
-from footpath.models.content import ContentBased, words
+from footpath.models.content import ContentBased
 from footpath.recommender import recommend
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 
@@ -26,15 +26,6 @@ def described(titles: dict[str, str], rows: list[list[str]], **features: dict[st
         column(features.get("attributes", {}), ()),
     )
     return dataclasses.replace(plain.between(1, len(rows) + 1), item_features=items)
-
-
-def test_words_are_lower_case_without_punctuation() -> None:
-    assert list(words("O.P.I. Nail-Lacquer, 0.5 Ounce_Ｆull")) == ["o", "p", "i", "nail", "lacquer", "0", "5", "ounce", "full"]
-
-
-def test_chinese_and_japanese_are_pairs_of_characters_beside_words() -> None:
-    assert list(words("Apple苹果手机壳 iPhone15")) == ["apple", "苹果", "果手", "手机", "机壳", "iphone15"]
-    assert list(words("茶 カメラ")) == ["茶", "カメ", "メラ"]
 
 
 def test_a_chinese_title_finds_its_like() -> None:

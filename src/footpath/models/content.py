@@ -9,27 +9,22 @@ IPM 1988 (https://doi.org/10.1016/0306-4573(88)90021-0).
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float32, Int64
-from scipy.sparse.linalg import norm
 
 from footpath.errors import ConfigError
 from footpath.models.histories import check_histories, event_counts, fill_unreached, pack, unpack
+from footpath.models.item_text import tfidf, unit_rows
 from footpath.progress import Progress
-from footpath.sequences.dataset import ItemFeatures, SequenceDataset
+from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana and Han: written without spaces
-_RUNS = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|[^\W_{_UNSPACED}]+")
 SEARCH_SPACE: Final = {"half_life_events": (0.5, 50.0, "log")}
 
 
@@ -58,7 +53,7 @@ class ContentBased:
             raise ConfigError(
                 "content needs an item table (titles, texts, categories, attributes or vectors), and this log has none: add one"
             )
-        vectors = _unit(features.vectors) if features.vectors is not None else _tfidf(features)
+        vectors = unit_rows(features.vectors) if features.vectors is not None else tfidf(features)
         if not abs(vectors).sum():
             raise ConfigError(
                 f"content needs words, and the item table is empty for all {train.n_items - 1} items of the log: check its item ids"
@@ -68,7 +63,7 @@ class ContentBased:
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
         check_histories(self, histories)
-        profiles = _unit(self._recency(histories) @ self._vectors)
+        profiles = unit_rows(self._recency(histories) @ self._vectors)
         scores = profiles @ self._vectors.T
         if sp.issparse(scores):
             return fill_unreached(scores.toarray(), self._popularity)
@@ -90,50 +85,3 @@ class ContentBased:
         self.items, self._popularity = items, state["popularity"]
         self._vectors = state["vectors"] if "vectors" in state else unpack("tfidf", state, int(state["width"]))
         return self
-
-
-def words(text: str) -> Iterator[str]:
-    """Lower-case words; of a run of characters that are written without spaces, such as Chinese, all pairs of neighbours."""
-    for run in _RUNS.finditer(unicodedata.normalize("NFKC", text).lower()):
-        found = run.group()
-        if run["unspaced"] and len(found) > 1:
-            yield from (found[i : i + 2] for i in range(len(found) - 1))
-        else:
-            yield found
-
-
-def _tokens(features: ItemFeatures, i: int) -> Iterator[str]:
-    for text in (features.titles[i], features.texts[i], features.categories[i]):
-        yield from words(text)
-    if features.categories[i]:
-        yield f"category={features.categories[i]}"  # no word holds "="
-    yield from (f"attribute={attribute}" for attribute in features.attributes[i])
-
-
-def _tfidf(features: ItemFeatures) -> sp.csr_matrix:
-    """(N, words) unit rows of `(1 + log tf) * log(1 + N / df)`; row 0 and items without words are empty."""
-    columns: dict[str, int] = {}
-    counts: list[int] = []
-    indices: list[int] = []
-    indptr = [0, 0]
-    for i in range(1, len(features.titles)):
-        found = Counter(_tokens(features, i))
-        counts.extend(found.values())
-        indices.extend(columns.setdefault(token, len(columns)) for token in found)
-        indptr.append(len(indices))
-    shape = (len(indptr) - 1, len(columns))
-    frequency = sp.csr_matrix((1 + np.log(np.array(counts, np.float32)), np.array(indices, np.int32), indptr), shape=shape)
-    items_with = np.bincount(frequency.indices, minlength=shape[1])
-    frequency.data *= np.log1p(shape[0] / items_with, dtype=np.float32)[frequency.indices]
-    frequency.sort_indices()
-    return _unit(frequency)
-
-
-def _unit(rows: np.ndarray | sp.csr_matrix) -> np.ndarray | sp.csr_matrix:
-    """Rows of length 1; rows of zeros stay."""
-    if isinstance(rows, np.ndarray):
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.divide(rows, lengths, out=np.zeros(rows.shape, np.float32), where=lengths > 0)
-    lengths = norm(rows, axis=1)
-    scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
-    return sp.csr_matrix(sp.diags_array(scale) @ rows)
