@@ -17,7 +17,7 @@ from footpath.models.ease import EASE
 from footpath.models.item_knn import ItemKNN
 from footpath.recommender import hyperparameters
 
-NOT_MODELS = {"__init__", "catalog", "histories", "layers", "storage", "item_table"}
+NOT_MODELS = {"__init__", "catalog", "histories", "layers", "storage", "item_table", "item_text", "network", "sequence_model"}
 
 
 def test_every_file_of_models_is_a_model_of_the_catalog_or_known_not_to_be() -> None:
@@ -40,7 +40,7 @@ def test_what_is_read_from_a_file_is_what_its_class_declares(name: str) -> None:
     model = catalog.create(name)
     assert described["hyperparameters"] == hyperparameters(model)
     assert list(described["hyperparameters"]) == list(hyperparameters(model))
-    assert len(described["hyperparameters"]) <= 12
+    assert len(described["hyperparameters"]) - len(described["inherited"]) <= 12
     assert described["idea"].endswith(".")
     assert type(model).__module__ == f"footpath.models.{catalog.entry(name).module}"
     assert catalog.name_of(model) == name

@@ -23,7 +23,10 @@ PATTERN = {
     "popularity": "favourite",
     "audit": "integers",
     "sequence": "ring",
+    "recurrence": "ring",
+    "convolution": "ring",
     "attention": "ring",
+    "mixture": "ring",
     "neighbours": "clusters",
     "content": "clusters",
     "linear": "clusters",
@@ -32,8 +35,9 @@ PATTERN = {
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"dim": 8},
     "bpr": {"dim": 8, "epochs": 60, "learning_rate": 0.05},
-    "sasrec": {"dim": 16, "epochs": 30, "batch_size": 16, "learning_rate": 0.01},
+    "bert4rec": {"epochs": 150},
 }
+QUICK_SEQUENCE_MODEL: dict[str, Any] = {"dim": 16, "epochs": 30, "batch_size": 16, "learning_rate": 0.01}
 
 
 def family(name: str) -> str:
@@ -41,7 +45,8 @@ def family(name: str) -> str:
 
 
 def new(name: str) -> Recommender:
-    return catalog.create(name, **QUICK.get(name, {}))
+    shared = QUICK_SEQUENCE_MODEL if family(name) in ("recurrence", "convolution", "attention") else {}
+    return catalog.create(name, **shared | QUICK.get(name, {}))
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def test_a_log_without_a_next_item_is_refused() -> None:
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"dim": 64, "heads": 3}, "got 3 heads and dim 64"),
         ({"dropout": 1.0}, r"dropout must be at least 0 and below 1, got 1\.0"),
-        ({"learning_rate": 0.0}, r"learning_rate must be above 0, got 0\.0"),
+        ({"learning_rate": 0.0}, r"learning_rate must be above 0 and finite, got 0\.0"),
         ({"negatives": -1}, "negatives must be at least 0, got -1"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"l2": -0.5}, r"l2 must be at least 0 .*, got -0\.5"),

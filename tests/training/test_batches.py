@@ -9,7 +9,8 @@ import torch
 from footpath.errors import ConfigError, DataError
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.vocabulary import Vocabulary
-from footpath.training.batches import NextItemBatches, history_batches, known_events
+from footpath.training.batches import TrainingBatches, history_batches, known_events
+from footpath.training.objectives import next_item
 
 MAX_LEN = 5
 
@@ -31,48 +32,49 @@ def _pairs(sequences: SequenceDataset) -> Counter[tuple[int, ...]]:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 def test_every_position_is_learned_once_an_epoch_from_what_came_before_it(sequences: SequenceDataset, batch_size: int) -> None:
-    batches = NextItemBatches(sequences, MAX_LEN, batch_size)
+    batches = TrainingBatches(sequences, MAX_LEN + 1, batch_size, next_item)
     found: Counter[tuple[int, ...]] = Counter()
     n_batches = 0
     for batch in batches.shuffled(np.random.default_rng(1)):
         n_batches += 1
-        length = batch.inputs.shape[1]
+        length = batch.inputs.items.shape[1]
         for place, target in zip(batch.real.tolist(), batch.targets.tolist(), strict=True):
             row, position = divmod(place, length)
-            found[(*batch.inputs[row, : position + 1].tolist(), target)] += 1
+            found[(*batch.inputs.items[row, : position + 1].tolist(), target)] += 1
     assert found == _pairs(sequences)
     assert n_batches == len(batches)
-    assert batches.n_targets == sum(found.values())
 
 
 def test_the_last_position_of_the_model_is_an_input(sequences: SequenceDataset) -> None:
-    widths = [batch.inputs.shape[1] for batch in NextItemBatches(sequences, MAX_LEN, 2).shuffled(np.random.default_rng(0))]
+    widths = [
+        batch.inputs.items.shape[1] for batch in TrainingBatches(sequences, MAX_LEN + 1, 2, next_item).shuffled(np.random.default_rng(0))
+    ]
     assert max(widths) == MAX_LEN
 
 
 def test_rows_are_padded_on_the_right_with_zeros_and_only_there(sequences: SequenceDataset) -> None:
-    for batch in NextItemBatches(sequences, MAX_LEN, 4).shuffled(np.random.default_rng(0)):
-        real = torch.zeros(batch.inputs.numel(), dtype=torch.bool)
+    for batch in TrainingBatches(sequences, MAX_LEN + 1, 4, next_item).shuffled(np.random.default_rng(0)):
+        real = torch.zeros(batch.inputs.items.numel(), dtype=torch.bool)
         real[batch.real] = True
-        assert torch.equal(real.view_as(batch.inputs), batch.inputs > 0)
-        assert (batch.inputs[:, 1:] > 0).logical_and(batch.inputs[:, :-1] == 0).sum() == 0
+        assert torch.equal(real.view_as(batch.inputs.items), batch.inputs.items > 0)
+        assert (batch.inputs.items[:, 1:] > 0).logical_and(batch.inputs.items[:, :-1] == 0).sum() == 0
 
 
 def test_rows_of_like_length_share_a_batch() -> None:
     rng = np.random.default_rng(0)
     sequences = SequenceDataset.from_lists([["a"] * n for n in rng.integers(2, 50, size=2_000)])
-    batches = list(NextItemBatches(sequences, 50, 32).shuffled(rng))
-    share_real = sum(len(batch.real) for batch in batches) / sum(batch.inputs.numel() for batch in batches)
+    batches = list(TrainingBatches(sequences, 51, 32, next_item).shuffled(rng))
+    share_real = sum(len(batch.real) for batch in batches) / sum(batch.inputs.items.numel() for batch in batches)
     assert share_real > 0.85
-    widths = [batch.inputs.shape[1] for batch in batches]
+    widths = [batch.inputs.items.shape[1] for batch in batches]
     assert widths != sorted(widths)
 
 
 def test_the_order_is_of_the_seed_and_differs_between_epochs(sequences: SequenceDataset) -> None:
     def order(rng: np.random.Generator) -> list[list[int]]:
-        return [batch.inputs.flatten().tolist() for batch in batches.shuffled(rng)]
+        return [batch.inputs.items.flatten().tolist() for batch in batches.shuffled(rng)]
 
-    batches = NextItemBatches(sequences, MAX_LEN, 2)
+    batches = TrainingBatches(sequences, MAX_LEN + 1, 2, next_item)
     rng = np.random.default_rng(3)
     first, second = order(rng), order(rng)
     assert first == order(np.random.default_rng(3))
@@ -83,11 +85,11 @@ def test_unknown_items_are_dropped_before_the_window_is_cut() -> None:
     vocabulary = Vocabulary.build(["a", "b", "c"])
     sequences = SequenceDataset.from_lists([["a", "?", "b", "?", "?", "c"], ["?", "?"]], vocabulary)
     a, b, c = vocabulary.encode(["a", "b", "c"]).tolist()
-    (batch,) = NextItemBatches(sequences, 2, 10).shuffled(np.random.default_rng(0))
-    assert batch.inputs.tolist() == [[a, b]]
+    (batch,) = TrainingBatches(sequences, 3, 10, next_item).shuffled(np.random.default_rng(0))
+    assert batch.inputs.items.tolist() == [[a, b]]
     assert batch.targets.tolist() == [b, c]
     (history,) = history_batches(sequences, max_len=2, batch_size=10)
-    assert history.inputs.tolist() == [[b, c]]
+    assert history.inputs.items.tolist() == [[b, c]]
     assert history.rows.tolist() == [0]
 
 
@@ -98,19 +100,19 @@ def test_known_sequences_are_not_copied(sequences: SequenceDataset) -> None:
 def test_every_history_with_events_is_asked_once_and_ends_at_its_newest_event(sequences: SequenceDataset) -> None:
     rows = []
     for batch in history_batches(sequences, max_len=MAX_LEN, batch_size=4):
-        for row, place, inputs in zip(batch.rows.tolist(), batch.last.tolist(), batch.inputs, strict=True):
+        for row, place, inputs in zip(batch.rows.tolist(), batch.last.tolist(), batch.inputs.items, strict=True):
             window = sequences.history(row)[-MAX_LEN:].tolist()
             assert inputs[inputs > 0].tolist() == window
-            assert batch.inputs.flatten()[place] == window[-1]
+            assert batch.inputs.items.flatten()[place] == window[-1]
             rows.append(row)
     assert sorted(rows) == [b for b in range(len(sequences)) if sequences.lengths[b] > 0]
 
 
 def test_sequences_without_a_next_item_are_refused() -> None:
     with pytest.raises(DataError, match=r"none of 2 sequences has two known events, the longest has 1"):
-        NextItemBatches(SequenceDataset.from_lists([["a"], []]), 5, 2)
+        TrainingBatches(SequenceDataset.from_lists([["a"], []]), 6, 2, next_item)
 
 
 def test_impossible_sizes_are_refused(sequences: SequenceDataset) -> None:
-    with pytest.raises(ConfigError, match="got 0 and 2"):
-        NextItemBatches(sequences, 0, 2)
+    with pytest.raises(ConfigError, match="got 1 and 2"):
+        TrainingBatches(sequences, 1, 2, next_item)

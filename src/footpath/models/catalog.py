@@ -20,7 +20,19 @@ import numpy as np
 from footpath.errors import ConfigError, MissingExtraError, did_you_mean
 from footpath.recommender import Recommender
 
-Family = Literal["popularity", "audit", "sequence", "neighbours", "content", "linear", "factorisation", "attention"]
+Family = Literal[
+    "popularity",
+    "audit",
+    "sequence",
+    "neighbours",
+    "content",
+    "linear",
+    "factorisation",
+    "recurrence",
+    "convolution",
+    "attention",
+    "mixture",
+]
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,16 @@ _MODELS: Mapping[str, Entry] = {
     "ease": Entry("ease", "EASE", "linear", "Steck, WWW 2019"),
     "als": Entry("als", "ALS", "factorisation", "Hu et al., ICDM 2008"),
     "bpr": Entry("bpr", "BPR", "factorisation", "Rendle et al., UAI 2009"),
+    "rnn": Entry("rnn", "RNN", "recurrence", "Elman, Cognitive Science 1990", extra="models"),
+    "lstm": Entry("lstm", "LSTM", "recurrence", "Hochreiter and Schmidhuber, Neural Computation 1997", extra="models"),
+    "gru4rec": Entry("gru4rec", "GRU4Rec", "recurrence", "Hidasi et al., ICLR 2016", extra="models"),
+    "lru": Entry("lru", "LRU", "recurrence", "Yue et al., WSDM 2024", extra="models"),
+    "caser": Entry("caser", "Caser", "convolution", "Tang and Wang, WSDM 2018", extra="models"),
+    "nextitnet": Entry("nextitnet", "NextItNet", "convolution", "Yuan et al., WSDM 2019", extra="models"),
     "sasrec": Entry("sasrec", "SASRec", "attention", "Kang and McAuley, ICDM 2018", extra="models"),
+    "bert4rec": Entry("bert4rec", "BERT4Rec", "attention", "Sun et al., CIKM 2019", extra="models"),
+    "hstu": Entry("hstu", "HSTU", "attention", "Zhai et al., ICML 2024", extra="models"),
+    "esasrec": Entry("esasrec", "ESASRec", "attention", "Tikhonovich et al., RecSys 2025", extra="models"),
 }
 
 
@@ -63,7 +84,10 @@ def entry(name: str) -> Entry:
 
 
 def describe() -> list[dict[str, Any]]:
-    """Name, idea, family, paper, extra and hyper-parameters with their defaults of every model, read without importing any."""
+    """Name, idea, family, paper, extra and hyper-parameters with their defaults of every model, read without importing any.
+
+    `inherited` names the hyper-parameters that are those of every sequence model, with the same default.
+    """
     return [{"name": name, **_read(entry)} for name, entry in _MODELS.items()]
 
 
@@ -72,10 +96,7 @@ def search_space(name: str) -> dict[str, list[Any] | tuple[Any, ...]]:
 
     Read without importing the model; empty where its file has none. Raises ConfigError where there is no such model.
     """
-    spec = importlib.util.find_spec(f"footpath.models.{entry(name).module}")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"footpath.models.{entry(name).module}")
-    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    for statement in _parsed(entry(name).module).body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == "SEARCH_SPACE" for target in targets):
             return ast.literal_eval(statement.value)  # type: ignore[attr-defined]  # an assignment
@@ -121,22 +142,48 @@ def name_of(model: Recommender) -> str:
 
 
 def _read(listed: Entry) -> dict[str, Any]:
-    spec = importlib.util.find_spec(f"footpath.models.{listed.module}")
+    tree = _parsed(listed.module)
+    found = _class(tree, listed.class_name)
+    own = _defaults(found)
+    extends = any(isinstance(above, ast.Name) and above.id == _EXTENDED[1] for above in found.bases)
+    inherited = _defaults(_class(_parsed(_EXTENDED[0]), _EXTENDED[1])) if extends else {}
+    idea = (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
+    return {
+        "idea": idea,
+        "family": listed.family,
+        "paper": listed.paper,
+        "extra": listed.extra,
+        "hyperparameters": inherited | own,
+        "inherited": [name for name in inherited if name not in own],
+    }
+
+
+_EXTENDED = ("sequence_model", "SequenceModel")
+"""File and class whose fields its models have too."""
+
+
+def _parsed(module: str) -> ast.Module:
+    spec = importlib.util.find_spec(f"footpath.models.{module}")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"footpath.models.{listed.module}")
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == listed.class_name).body
-    defaults = {
+        raise ModuleNotFoundError(f"footpath.models.{module}")
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _class(tree: ast.Module, name: str) -> ast.ClassDef:
+    return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+def _defaults(found: ast.ClassDef) -> dict[str, Any]:
+    return {
         statement.target.id: ast.literal_eval(statement.value)
-        for statement in body
+        for statement in found.body
         if isinstance(statement, ast.AnnAssign)
         and isinstance(statement.target, ast.Name)
-        # state is declared by field(init=False), a call
+        # state is declared by field(init=False), a call; what belongs to the class and not to one model is no hyper-parameter
         and statement.value is not None
         and not isinstance(statement.value, ast.Call)
+        and not ast.unparse(statement.annotation).startswith("ClassVar")
     }
-    idea = (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
-    return {"idea": idea, "family": listed.family, "paper": listed.paper, "extra": listed.extra, "hyperparameters": defaults}
 
 
 def _typed(place: str, annotation: object, value: object) -> object:

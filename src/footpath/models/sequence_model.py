@@ -1,0 +1,502 @@
+"""What every neural sequence model shares: hyper-parameters, fitting, scoring, serving one event at a time, saving.
+
+A model is a file with a class that extends `SequenceModel`: its own hyper-parameters, its own defaults, and the block that it is made of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final, Literal, Self, get_args, get_type_hints
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from footpath.errors import ConfigError, NotFittedError, RunError, did_you_mean
+from footpath.events.contract import EVENT_TYPES
+from footpath.models.histories import check_histories, event_counts, without_known_items
+from footpath.models.item_table import ItemTable
+from footpath.models.item_text import text_vectors, whiten
+from footpath.models.network import Network, Reading, SideInput, SideInputs, category_numbers, side_input_names
+from footpath.progress import Progress
+from footpath.recommender import Watch, hyperparameters
+from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.split import Holdout
+from footpath.sequences.vocabulary import Vocabulary
+from footpath.training.batches import MASK, Events, HistoryBatch, Objective, TrainingBatch, TrainingBatches, history_batches
+from footpath.training.device import device
+from footpath.training.fingerprint import fingerprint_of
+from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
+from footpath.training.loop import train as run_epochs
+from footpath.training.losses import bpr_loss, gbce_loss, popularity_negatives, sampled_softmax_loss, softmax_loss, uniform_negatives
+from footpath.training.objectives import all_action, next_item
+from footpath.training.validation import ScoreChunks, validation_ndcg
+
+_HISTORIES_AT_ONCE: Final = 256
+_SPARSE_FROM: Final = 2**17  # items; above, a step with sampled negatives touches so few rows that only these are updated
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act to read while serving: an item, and what else the model takes in. times: microseconds since 1970 UTC."""
+
+    item_id: str
+    event_type: str = "other"
+    time: int | None = None
+    value: float | None = None
+
+
+@dataclass
+class SequenceModel(ABC):
+    """The state after the last event, times the item table, which is also the input.
+
+    dim: width of vectors and states. blocks: how many are stacked. max_len: events of a history that are read, the newest.
+    epochs: at most so many where validation chooses. patience: epochs without a better validation NDCG@10 before fit stops; None for all.
+    schedule: of the learning rate, after `warmup_steps`; it ends after `schedule_epochs`, `epochs` where None. l2: weight decay.
+    clip_norm: longest gradient; None for any.
+    loss: over all items where `negatives` is 0, else over the target and so many sampled ones, drawn by `sampling`, for the batch or
+    `per_position`; gbce (with its `calibration` t) and bpr need some.
+    within: the target is one of so many next events; 1 for the next. targets: event types that may be a target, separated by commas; all
+    where empty. inputs: of type, value, gap and category, what is read of an event beside its item.
+    item_table: what an item's vector is the sum of. request_time: blocks with a time bias learn when the question is asked, and `score`
+    takes `request_times`.
+    history: losses, validation figures and CPU-seconds by epoch, where the model was fitted in this process.
+    """
+
+    dim: int = 64
+    blocks: int = 1
+    max_len: int = 50
+    dropout: float = 0.4
+    epochs: int = 100
+    patience: int | None = 4
+    min_epochs: int = 5
+    batch_size: int = 128
+    learning_rate: float = 0.003
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    schedule_epochs: int | None = None
+    warmup_steps: int = 0
+    l2: float = 0.0
+    clip_norm: float | None = None
+    loss: Literal["softmax", "gbce", "bpr"] = "softmax"
+    negatives: int = 0
+    sampling: Literal["uniform", "popularity"] = "uniform"
+    per_position: bool = False
+    calibration: float = 0.75
+    within: int = 1
+    targets: str = ""
+    inputs: str = ""
+    item_table: Literal["id", "text", "id+text", "text+delta", "id+text+delta"] = "id"
+    request_time: bool = False
+    seed: int = 0
+    items: Vocabulary = field(init=False, repr=False, compare=False)
+    history: History | None = field(init=False, repr=False, compare=False, default=None)
+    _best_epoch: int = field(init=False, repr=False, compare=False)
+    _network: Network = field(init=False, repr=False, compare=False)
+    _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
+    _watch: Watch | None = field(init=False, repr=False, compare=False, default=None)
+    _checkpoint: Path | None = field(init=False, repr=False, compare=False, default=None)
+
+    positional: ClassVar[bool] = True
+    normalise: ClassVar[bool] = True
+    causal: ClassVar[bool] = True
+    scale_items: ClassVar[bool] = False
+
+    @abstractmethod
+    def block(self, index: int) -> nn.Module:
+        """The block number `index` of the stack, from 0."""
+
+    def objective(self) -> Objective:
+        """What is learned from a window of events."""
+        if self.within > 1:
+            return partial(all_action, within=self.within, targets=self._target_types())
+        return partial(next_item, targets=self._target_types())
+
+    def initialise(self, network: Network) -> None:
+        """Starting weights: Xavier's normal distribution for matrices."""
+        for weight in network.parameters():
+            if weight.dim() > 1:
+                nn.init.xavier_normal_(weight)
+        network.items.clear_padding()
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        at_least_1 = ("dim", "blocks", "max_len", "epochs", "min_epochs", "batch_size", "within")
+        for f in (*at_least_1, "negatives", "warmup_steps", "seed"):
+            lowest = 1 if f in at_least_1 else 0
+            if getattr(self, f) < lowest:
+                raise ConfigError(f"{f} must be at least {lowest}, got {getattr(self, f)}")
+        heads = getattr(self, "heads", 1)
+        if heads < 1 or self.dim % heads:
+            raise ConfigError(f"heads must be at least 1 and divide dim, got {heads} heads and dim {self.dim}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
+        if not 0 <= self.l2 < float("inf"):
+            raise ConfigError(f"l2 must be at least 0 and finite, got {self.l2}")
+        if self.clip_norm is not None and not 0 < self.clip_norm < float("inf"):
+            raise ConfigError(f"clip_norm must be above 0 and finite, or none, got {self.clip_norm}")
+        for f in ("schedule", "loss", "sampling", "item_table"):
+            allowed = get_args(get_type_hints(type(self))[f])
+            if getattr(self, f) not in allowed:
+                raise ConfigError(f"{f} must be one of {', '.join(allowed)}, got {getattr(self, f)!r}")
+        if not 0 <= self.calibration <= 1:
+            raise ConfigError(f"calibration must be between 0 and 1, got {self.calibration}")
+        if self.loss != "softmax" and not self.negatives:
+            raise ConfigError(f"loss {self.loss} of {name} needs sampled items: set negatives to 1 or more, got 0")
+        if self.schedule_epochs is not None and self.schedule_epochs < 1:
+            raise ConfigError(f"schedule_epochs must be at least 1, or none for epochs, got {self.schedule_epochs}")
+        self._early_stop()
+        self._target_types()
+        self._side_inputs()
+
+    def observed(self, *, watch: Watch | None = None, checkpoint: Path | None = None) -> Self:
+        """The same model, whose next `fit` calls `watch` after each epoch and keeps its progress in `checkpoint`."""
+        self._watch, self._checkpoint = watch, checkpoint
+        return self
+
+    def fit(self, train: SequenceDataset, *, validation: Holdout | None = None, progress: Progress | None = None) -> Self:
+        """Learn from the newest events of every sequence; with validation, keep the epoch with the best NDCG@10 of a full ranking.
+
+        Raises ConfigError where training diverges, the validation histories have another vocabulary, or a setting needs a column that
+        the log lacks; DataError where there is nothing to learn.
+        """
+        if validation is not None and validation.histories.vocabulary != train.vocabulary:
+            raise ConfigError(
+                f"the validation histories are encoded with a vocabulary of {validation.histories.n_items - 1} items, the training "
+                f"sequences with another of {train.n_items - 1}; take both from one split"
+            )
+        self._check_columns(train)
+        batches = TrainingBatches(train, self._window(), self.batch_size, self.objective(), self._target_types())
+        counts = event_counts(train)
+        popularity = np.log1p(counts)
+        on = device(os.environ.get("FOOTPATH_DEVICE", "auto"))
+        with isolated_seed(self.seed):
+            network = self._network_for(train).to(on)
+            loss = self._loss(network, counts)
+            step = GradientStep(
+                network,
+                loss,
+                learning_rate=self.learning_rate,
+                l2=self.l2,
+                clip_norm=self.clip_norm,
+                schedule=self.schedule,
+                warmup_steps=self.warmup_steps,
+                total_steps=(self.schedule_epochs or self.epochs) * len(batches),
+                generators={"negatives": loss.generator},
+            )
+            history = run_epochs(
+                network,
+                batches,
+                step,
+                epochs=self.epochs,
+                seed=self.seed,
+                evaluate=None if validation is None else partial(self._validation_figure, network, popularity, validation),
+                early_stop=self._early_stop(),
+                progress=progress,
+                watch=self._watch,
+                checkpoint=self._checkpoint,
+                fingerprint=fingerprint_of(
+                    model=type(self).__name__,
+                    hyperparameters=hyperparameters(self),
+                    data=_digest(train),
+                    validation=None if validation is None else _digest(validation.histories),
+                ),
+            )
+        if self.item_table != "id":
+            network.items.hide_untrained(counts > 0)
+        self.items, self.history, self._best_epoch = train.vocabulary, history, history.best_epoch
+        self._network, self._popularity = network.to("cpu").eval(), popularity
+        return self
+
+    def settled(self) -> Self:
+        """An unfitted model of the same settings that runs as many epochs as validation found best; raises NotFittedError."""
+        if not hasattr(self, "_best_epoch"):
+            raise NotFittedError(
+                f"{type(self).__name__} is not fitted, so no number of epochs is chosen: call fit(train, validation=...) first"
+            )
+        over = None if self.schedule == "constant" else self.schedule_epochs or self.epochs
+        return dataclasses.replace(self, epochs=self._best_epoch, patience=None, schedule_epochs=over)
+
+    def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
+        """State times item; the logarithm of popularity where a history holds no known item.
+
+        request_times: microseconds since 1970 UTC; where the model reads them and none are given, the time of the newest event.
+        """
+        check_histories(self, histories)
+        self._check_columns(histories)
+        scores = np.empty((len(histories), histories.n_items), np.float32)
+        with torch.inference_mode():
+            for rows, chunk in self._score_chunks(self._network, histories, self._popularity, request_times):
+                scores[rows] = chunk.numpy()
+        return scores
+
+    def states(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B D"]:
+        """The state after the newest event of each history: what the user looks like to the model; zeros where nothing is known."""
+        check_histories(self, histories)
+        self._check_columns(histories)
+        states = np.zeros((len(histories), self.dim), np.float32)
+        with torch.inference_mode():
+            for batch in self._batches(histories, request_times):
+                states[batch.rows] = self._network(batch.inputs).flatten(0, 1)[batch.last].numpy()
+        return states
+
+    def item_vectors(self) -> Float32[np.ndarray, "N D"]:
+        """The table that states are multiplied with; row 0 is zero. Raises NotFittedError."""
+        if not hasattr(self, "_network"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(train) before it gives item vectors")
+        with torch.inference_mode():
+            return self._network.items.table().numpy().copy()
+
+    def step(self, reading: Reading | None, act: Act, request_time: int | None = None) -> Reading | None:
+        """Read one more act of one user; None begins a history. An item that is unknown leaves the reading as it was.
+
+        request_time: when the next recommendation is asked for; the time of the act where None. Raises ConfigError where the model
+        needs a time or a value that the act lacks, NotFittedError.
+        """
+        if not hasattr(self, "_network"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(train) before it reads an act")
+        if act.event_type not in EVENT_TYPES:
+            raise ConfigError(f"no event type {act.event_type!r}{did_you_mean(act.event_type, EVENT_TYPES)}")
+        if act.time is None and self._needs_times():
+            raise ConfigError(f"{type(self).__name__} reads times, and the act on {act.item_id!r} has none: pass Act(..., time=...)")
+        item = int(self.items.encode([act.item_id])[0])
+        with torch.inference_mode():
+            if item == 0:
+                return reading
+            times = None if act.time is None else torch.tensor([[act.time]])
+            requests = times if request_time is None or times is None else torch.tensor([[request_time]])
+            value = np.nan if act.value is None else act.value
+            event = Events(
+                torch.tensor([[item]]), torch.tensor([[EVENT_TYPES.index(act.event_type)]]), times, torch.tensor([[value]]), requests
+            )
+            return self._network.step(reading, event)
+
+    def score_reading(self, reading: Reading | None) -> Float32[np.ndarray, " N"]:
+        """What `score` gives for the history that was read; None for one in which nothing is known."""
+        if reading is None:
+            return self._popularity.copy()
+        with torch.inference_mode():
+            return (reading.output @ self._network.items.table().T)[0].numpy()
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        weights = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
+        return {**weights, "popularity": self._popularity, "best_epoch": np.array(self._best_epoch)}
+
+    def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
+        """The inverse of `state`; raises RunError where an array is missing or has another shape than these hyper-parameters give it."""
+        text, categories = (
+            None if state.get(name) is None else torch.from_numpy(np.array(state[name])) for name in ("items.text", "side.categories")
+        )
+        needed = {"items.text": "text" in self.item_table, "side.categories": "category" in self._side_inputs()}
+        if absent := [name for name, wanted in needed.items() if wanted and name not in state]:
+            raise RunError(
+                f"weights of {type(self).__name__}: {absent[0]} is missing; restore with the hyper-parameters that it was fitted with"
+            )
+        with isolated_seed(self.seed):
+            network = self._new_network(len(items), text, categories)
+        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        expected |= {"popularity": (len(items),), "best_epoch": ()}
+        for name, shape in expected.items():
+            found = state[name].shape if name in state else None
+            if found != shape:
+                raise RunError(
+                    f"weights of {type(self).__name__}: {name} must have shape {shape}, got {found}; "
+                    "restore with the hyper-parameters and the vocabulary that it was fitted with"
+                )
+        network.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in network.state_dict()})
+        self.items, self._best_epoch = items, int(state["best_epoch"])
+        self._network, self._popularity = network.eval(), np.array(state["popularity"])
+        return self
+
+    def _window(self) -> int:
+        return self.max_len + 1 if self.causal else self.max_len
+
+    def _early_stop(self) -> EarlyStop:
+        return EarlyStop(self.patience, self.min_epochs)
+
+    def _target_types(self) -> tuple[int, ...] | None:
+        names = [name.strip() for name in self.targets.split(",") if name.strip()]
+        for name in names:
+            if name not in EVENT_TYPES:
+                raise ConfigError(
+                    f"targets must be event types, got {name!r}{did_you_mean(name, EVENT_TYPES)}; there are: {', '.join(EVENT_TYPES)}"
+                )
+        return tuple(EVENT_TYPES.index(name) for name in names) or None
+
+    def _side_inputs(self) -> tuple[SideInput, ...]:
+        try:
+            return side_input_names(self.inputs)
+        except ValueError as error:
+            there_are = get_args(SideInput)
+            raise ConfigError(
+                f"inputs must be of {', '.join(there_are)}, got {str(error)!r}{did_you_mean(str(error), there_are)}"
+            ) from error
+
+    def _needs_times(self) -> bool:
+        return "gap" in self._side_inputs() or self.request_time
+
+    def _check_columns(self, data: SequenceDataset) -> None:
+        """Raises ConfigError where a setting reads what the log does not hold."""
+        needed = {"types": "type" in self._side_inputs(), "values": "value" in self._side_inputs(), "times": self._needs_times()}
+        for column, wanted in needed.items():
+            if wanted and getattr(data, column) is None:
+                setting = "request_time" if column == "times" and self.request_time else f"inputs={self.inputs}"
+                raise ConfigError(
+                    f"{type(self).__name__} with {setting} reads the {column} of events, and these sequences hold none: "
+                    "change the setting, or build the sequences with that column"
+                )
+
+    def _network_for(self, train: SequenceDataset) -> Network:
+        features = train.item_features
+        text = categories = None
+        if "text" in self.item_table:
+            if features is None:
+                raise ConfigError(
+                    f"item_table={self.item_table} needs titles or other text of the items, and this log has no item table: "
+                    "add one, or set item_table=id"
+                )
+            text = torch.from_numpy(whiten(text_vectors(features, seed=self.seed)))
+        if "category" in self._side_inputs():
+            if features is None or not any(features.categories):
+                raise ConfigError("inputs=category needs an item table with categories, and this log has none: add one, or leave it out")
+            categories = torch.from_numpy(category_numbers(features.categories))
+        mean = deviation = None
+        if "value" in self._side_inputs():
+            assert train.values is not None
+            present = train.values[~np.isnan(train.values)].astype(np.float64)
+            if len(present):
+                mean, deviation = float(present.mean()), float(present.std())
+        return self._new_network(train.n_items, text, categories, mean or 0.0, deviation or 1.0)
+
+    def _new_network(
+        self, n_items: int, text: Tensor | None, categories: Tensor | None, mean: float = 0.0, deviation: float = 1.0
+    ) -> Network:
+        names = self._side_inputs()
+        network = Network(
+            ItemTable(n_items, self.dim, parts=self.item_table, text=text),
+            [self.block(index) for index in range(self.blocks)],
+            max_len=self.max_len,
+            dropout=self.dropout,
+            positions=self.positional,
+            side=SideInputs(names, self.dim, categories=categories, mean=mean, deviation=deviation) if names else None,
+            normalise=self.normalise,
+            causal=self.causal,
+            scale_items=self.scale_items,
+            use_requests=self.request_time,
+        )
+        self.initialise(network)
+        return network
+
+    def _loss(self, network: Network, counts: Float32[np.ndarray, " N"]) -> _Loss:
+        return _Loss(self, network, torch.from_numpy(counts))
+
+    def _batches(self, histories: SequenceDataset, request_times: np.ndarray | None) -> Iterator[HistoryBatch]:
+        read = self.max_len if self.causal else self.max_len - 1
+        found = history_batches(histories, max_len=read, batch_size=_HISTORIES_AT_ONCE, request_times=request_times)
+        return found if self.causal else map(_with_question, found)
+
+    def _score_chunks(
+        self,
+        network: Network,
+        histories: SequenceDataset,
+        popularity: Float32[np.ndarray, " N"],
+        request_times: Int64[np.ndarray, " B"] | None,
+    ) -> ScoreChunks:
+        """Rows of the histories and their (rows, N) scores, a few hundred histories at a time; popularity where nothing is known."""
+        unknown = np.flatnonzero(without_known_items(histories))
+        for start in range(0, len(unknown), _HISTORIES_AT_ONCE):
+            rows = unknown[start : start + _HISTORIES_AT_ONCE]
+            yield rows, torch.from_numpy(np.tile(popularity, (len(rows), 1)))
+        table = network.items.table()
+        for batch in self._batches(histories, request_times):
+            states = network(batch.inputs.to(table.device)).flatten(0, 1)[batch.last.to(table.device)]  # (rows, D)
+            yield batch.rows, (states @ table.T).cpu()
+
+    def _validation_figure(self, network: Network, popularity: Float32[np.ndarray, " N"], validation: Holdout) -> float:
+        return validation_ndcg(validation, self._score_chunks(network, validation.histories, popularity, validation.request_times))
+
+
+class _Loss:
+    """The loss of a batch, by the model's settings; `generator` draws negatives."""
+
+    def __init__(self, model: SequenceModel, network: Network, counts: Float32[Tensor, " N"]) -> None:
+        self.generator = torch.Generator().manual_seed(model.seed)
+        self._model, self._network, self._counts = model, network, counts
+        self._n_items = len(counts)
+        network.items.sparse = bool(model.negatives) and not model.per_position and self._n_items > _SPARSE_FROM
+
+    def __call__(self, batch: TrainingBatch) -> Tensor:
+        items = self._network.items
+        batch = batch.to(items.device)
+        states = self._network(batch.inputs).flatten(0, 1)[batch.real]  # (T, D)
+        if not batch.n_real:
+            return states.sum()
+        if not self._model.negatives:
+            return softmax_loss(states, items.table(), batch.targets)
+        negatives, log_q = self._drawn(batch.n_real)
+        negatives = negatives.to(batch.targets.device)
+        targets, table = batch.targets, None
+        if items.sparse:
+            used, places = torch.unique(torch.cat([targets, negatives]), return_inverse=True)
+            table, targets, negatives = items.rows(used), places[: len(targets)], places[len(targets) :]
+            log_q = None if log_q is None else log_q[used.cpu()]
+        else:
+            table = items.table()
+        match self._model.loss:
+            case "softmax":
+                return sampled_softmax_loss(states, table, targets, negatives, log_q=None if log_q is None else log_q.to(states.device))
+            case "gbce":
+                return gbce_loss(states, table, targets, negatives, n_items=self._n_items, t=self._model.calibration)
+            case "bpr":
+                return bpr_loss(states, table, targets, negatives)
+
+    def _drawn(self, n_real: int) -> tuple[Int64[Tensor, "*shape"], Float32[Tensor, " N"] | None]:
+        shape = (n_real, self._model.negatives) if self._model.per_position else (self._model.negatives,)
+        if self._model.sampling == "popularity":
+            return popularity_negatives(self._counts, shape, self.generator)
+        return uniform_negatives(self._n_items, shape, self.generator), None
+
+
+def _with_question(batch: HistoryBatch) -> HistoryBatch:
+    """One more place in each row, right after its newest event, whose item is masked."""
+    b, length = batch.inputs.items.shape
+    newest = batch.last - torch.arange(b) * length
+    rows = torch.arange(b)
+
+    def widened(column: Tensor | None, question: Tensor | float) -> Tensor | None:
+        if column is None:
+            return None
+        wide = torch.cat([column, column.new_zeros(b, 1)], 1)
+        wide[rows, newest + 1] = question
+        return wide
+
+    events = batch.inputs
+    asked = None if events.requests is None else events.requests[rows, newest]
+    inputs = Events(
+        widened(events.items, MASK),  # type: ignore[arg-type]
+        widened(events.types, 0),
+        None if asked is None else widened(events.times, asked),
+        widened(events.values, torch.nan),
+    )
+    return HistoryBatch(batch.rows, inputs, rows * (length + 1) + newest + 1)
+
+
+def _digest(data: SequenceDataset) -> str:
+    """Of the events and the vocabulary that a model is fitted on."""
+    digest = hashlib.sha256()
+    for column in (data.offsets, data.items, data.times, data.types, data.values):
+        if column is not None:
+            digest.update(np.ascontiguousarray(column).tobytes())
+    for buffer in data.vocabulary.ids.buffers():
+        if buffer is not None:
+            digest.update(buffer)
+    return digest.hexdigest()[:16]
