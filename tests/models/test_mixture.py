@@ -1,0 +1,676 @@
+"""A blend of models: what it learns from answers, what it keeps, what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from planted_logs import clusters
+
+from footpath.errors import ConfigError, DataError, MissingExtraError, NotFittedError, RunError
+from footpath.models import catalog, mixture
+from footpath.models.catalog import Entry
+from footpath.models.ease import EASE
+from footpath.models.item_knn import ItemKNN
+from footpath.models.markov import Markov
+from footpath.models.mixture import Evidence, Mixture, Weights, gather_evidence, learn_weights, on_one_scale
+from footpath.models.popularity import Popularity
+from footpath.recommender import Iterative, Recommender, Settled, hyperparameters, masked, refit
+from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.split import Holdout
+from footpath.sequences.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass
+class Planted:
+    """Stands for any member: a table that says something about the last item of a history, and keeps what it was fitted on."""
+
+    seed: int = 0
+    scale: float = 1.0
+    shift: float = 0.0
+    note: str = ""
+    items: Vocabulary = dataclasses.field(init=False, repr=False, compare=False)
+    fitted_on: SequenceDataset = dataclasses.field(init=False, repr=False, compare=False)
+    validated_on: Holdout | None = dataclasses.field(init=False, repr=False, compare=False)
+    asked: int = dataclasses.field(init=False, repr=False, compare=False, default=0)
+
+    def fit(self, train: SequenceDataset, *, validation: Holdout | None = None, progress: Any = None) -> Self:
+        self.items, self.fitted_on, self.validated_on = train.vocabulary, train, validation
+        if progress is not None:
+            progress("fitting planted", 1, 1)
+        return self
+
+    def score(self, histories: SequenceDataset, request_times: np.ndarray | None = None) -> np.ndarray:
+        self.asked += len(histories)
+        table = np.random.default_rng(self.seed).normal(size=(histories.n_items, histories.n_items))
+        last = np.array([histories.history(b)[-1] if histories.lengths[b] else 0 for b in range(len(histories))], np.int64)
+        return (table[last] * self.scale + self.shift).astype(np.float32)
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        return {"nothing": np.zeros(1)}
+
+    def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
+        self.items = items
+        return self
+
+
+@dataclasses.dataclass
+class Trained(Planted):
+    """As one that is trained by epochs, of which validation chooses the third."""
+
+    epochs: int = 10
+    told: tuple[Any, Path | None] | None = dataclasses.field(init=False, repr=False, compare=False, default=None)
+
+    def observed(self, *, watch: Any = None, checkpoint: Path | None = None) -> Self:
+        self.told = (watch, checkpoint)
+        return self
+
+    def settled(self) -> Self:
+        return dataclasses.replace(self, epochs=3 if self.validated_on is not None else self.epochs)
+
+
+@dataclasses.dataclass
+class Noise(Planted):
+    """Says something else about every history, and nothing that is true."""
+
+    def score(self, histories: SequenceDataset, request_times: np.ndarray | None = None) -> np.ndarray:
+        rows = [np.random.default_rng(histories.history(b)).normal(size=histories.n_items) for b in range(len(histories))]
+        return np.array(rows, np.float32).reshape(len(histories), histories.n_items)
+
+
+@pytest.fixture(autouse=True)
+def planted_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("footpath.models.planted")
+    module.Planted, module.Trained, module.Noise = Planted, Trained, Noise  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "footpath.models.planted", module)
+    monkeypatch.setitem(catalog._MODELS, "planted", Entry("planted", "Planted", "sequence", "a test"))
+    monkeypatch.setitem(catalog._MODELS, "trained", Entry("planted", "Trained", "sequence", "a test"))
+    monkeypatch.setitem(catalog._MODELS, "noise", Entry("planted", "Noise", "sequence", "a test"))
+
+
+def holdout(histories: SequenceDataset, answers: list[list[str]], times: np.ndarray | None = None) -> Holdout:
+    flat = [id for row in answers for id in row]
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in answers])]).astype(np.int64)
+    return Holdout(histories, offsets, histories.vocabulary.encode(flat), times)
+
+
+def two_kinds(n_users: int, seed: int, vocabulary: Vocabulary | None = None) -> tuple[SequenceDataset, list[str]]:
+    """Half of the users walk on a ring amid noise, half stay in a cluster but pass through a common place: histories and what follows.
+
+    Only the last item tells of the first half, and of the second half it tells nothing.
+    """
+    generator = np.random.default_rng(seed)
+    rows, answers = [], []
+    for user in range(n_users):
+        if user % 2:
+            noise = [f"noise{i}" for i in generator.permutation(12)[:3]]
+            step = int(generator.integers(30))
+            rows.append([*noise, f"ring{step}"])
+            answers.append(f"ring{(step + 1) % 30}")
+        else:
+            cluster = int(generator.integers(6))
+            chosen = [f"c{cluster}-{i}" for i in generator.permutation(6)[:4]]
+            rows.append([*chosen[:3], "hub"])
+            answers.append(chosen[3])
+    return SequenceDataset.from_lists(rows, vocabulary), answers
+
+
+def whole(histories: SequenceDataset, answers: list[str]) -> SequenceDataset:
+    ids = histories.vocabulary.decode(histories.items)
+    rows = [[*ids[histories.offsets[b] : histories.offsets[b + 1]], answer] for b, answer in enumerate(answers)]
+    return SequenceDataset.from_lists(rows)  # type: ignore[arg-type]
+
+
+def reciprocal_ranks(model: Recommender, histories: SequenceDataset, answers: list[str]) -> np.ndarray:
+    scores = masked(model.score(histories), histories, repeat=False)
+    own = scores[np.arange(len(answers)), histories.vocabulary.encode(answers)]
+    return 1 / (1 + (scores > own[:, None]).sum(axis=1))
+
+
+@pytest.fixture(scope="module")
+def mixed() -> tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]:
+    """Training sequences, a validation, test histories and their answers."""
+    train = whole(*two_kinds(500, seed=1))
+    histories, answers = two_kinds(300, seed=2, vocabulary=train.vocabulary)
+    return train, holdout(histories, [[answer] for answer in answers]), *two_kinds(400, seed=3, vocabulary=train.vocabulary)
+
+
+@pytest.fixture(scope="module")
+def blend(mixed: tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]) -> Mixture:
+    return Mixture(models="markov,item_knn").fit(mixed[0], validation=mixed[1])
+
+
+@pytest.mark.parametrize("normalise", ["zscore", "softmax", "rank"])
+def test_two_experts_each_right_on_half_of_the_users_are_better_together(
+    normalise: Any, mixed: tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]
+) -> None:
+    train, validation, histories, answers = mixed
+    blend = Mixture(models="markov,item_knn", normalise=normalise).fit(train, validation=validation)
+    both = reciprocal_ranks(blend, histories, answers)
+    for alone in (Markov(), ItemKNN()):
+        gain = both - reciprocal_ranks(alone.fit(train), histories, answers)
+        if normalise == "rank":  # an expert that is sure does not say so by its ranks
+            assert gain.mean() > 0.01
+        else:
+            assert gain.mean() > 0.05
+            assert gain.mean() > 4 * gain.std() / np.sqrt(len(gain))
+
+
+def test_a_useless_member_gets_no_weight_and_does_no_harm(mixed: tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]) -> None:
+    train, validation, histories, answers = mixed
+    blend = Mixture(models="markov,noise").fit(train, validation=validation)
+    weights = blend.weights_by_member()
+    assert weights["noise"] < 0.02 * weights["markov"]
+    best = reciprocal_ranks(Markov().fit(train), histories, answers).mean()
+    assert reciprocal_ranks(blend, histories, answers).mean() >= best - 0.002
+
+
+def test_what_is_worse_than_chance_gets_weight_zero_and_is_not_asked() -> None:
+    train = SequenceDataset.from_lists([["a", "b", "c", "d"], ["b", "c", "d", "a"]] * 20)
+    table = Planted().fit(train).score(train)
+    worst = [str(train.vocabulary.decode(np.array([1 + row[1:].argmin()], np.int32))[0]) for row in table]
+    best = [str(train.vocabulary.decode(np.array([1 + row[1:].argmax()], np.int32))[0]) for row in table]
+    blend = Mixture(models="planted,planted", fields="planted-2.scale=-1").fit(train, validation=holdout(train, [[id] for id in worst]))
+    assert blend.weights_by_member()["planted"] == 0
+    assert blend.weights_by_member()["planted-2"] > 0
+    member = blend._members[0]
+    assert isinstance(member, Planted)
+    before = member.asked
+    blend.score(train)
+    assert member.asked == before
+    alone = Mixture(models="planted").fit(train, validation=holdout(train, [[id] for id in best]))
+    assert alone.weights_by_member()["planted"] > 0
+
+
+def test_where_nobody_is_better_than_chance_all_count_the_same() -> None:
+    train = SequenceDataset.from_lists([["a", "b", "c", "d"], ["b", "c", "d", "a"]] * 20)
+    worst = [str(train.vocabulary.decode(np.array([1 + row[1:].argmin()], np.int32))[0]) for row in Planted().fit(train).score(train)]
+    blend = Mixture(models="planted,planted", fields="planted-2.scale=3").fit(train, validation=holdout(train, [[id] for id in worst]))
+    weights = blend.weights_by_member()
+    assert weights["planted"] > 0
+    assert weights["planted"] == pytest.approx(weights["planted-2"], rel=1e-5)
+
+
+def naive_loss(
+    weights: tuple[float, float], members: list[Recommender], asked: Holdout, normaliser: Callable[[np.ndarray], np.ndarray]
+) -> float:
+    """Minus the mean log-likelihood with a normal prior of one history, item by item."""
+    total = 0.0
+    for b in range(len(asked)):
+        history = asked.histories.take(np.array([b]))
+        z = [normaliser(member.score(history)[0].astype(float)[1:]) for member in members]
+        blend = weights[0] * z[0] + weights[1] * z[1]
+        seen = set(asked.histories.history(b).tolist())
+        candidates = [blend[i - 1] for i in range(1, asked.histories.n_items) if i not in seen]
+        normalisation = np.log(np.sum(np.exp(candidates)))
+        relevant = asked.items[asked.offsets[b] : asked.offsets[b + 1]]
+        total += np.mean([normalisation - blend[i - 1] for i in relevant])
+    return total / len(asked) + (weights[0] ** 2 + weights[1] ** 2) / (2 * len(asked))
+
+
+def test_the_optimum_is_that_of_a_grid(mixed: tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]) -> None:
+    train, validation, *_ = mixed
+    few = Holdout(validation.histories.between(0, 24), validation.offsets[:25], validation.items[:24])
+    members: list[Recommender] = [Markov().fit(train), ItemKNN().fit(train)]
+    evidence = gather_evidence(members, few, "zscore")
+    learned, found = mixture._optimum(evidence, np.arange(24), np.ones(2))
+
+    def zscore(x: np.ndarray) -> np.ndarray:
+        return (x - x.mean()) / x.std()
+
+    def loss(weights: tuple[float, float]) -> float:  # the prior is on the weights of members that spread by 1 among candidates
+        scaled = (weights[0] / evidence.spreads[0], weights[1] / evidence.spreads[1])
+        return naive_loss(scaled, members, few, zscore) + (weights[0] ** 2 + weights[1] ** 2 - scaled[0] ** 2 - scaled[1] ** 2) / 48
+
+    centre, step = (0.5, 0.5), 0.25
+    for _ in range(6):
+        grid = [(centre[0] + i * step, centre[1] + j * step) for i in range(-2, 3) for j in range(-2, 3)]
+        centre, step = min((w for w in grid if min(w) >= 0), key=loss), step / 2
+    assert learned == pytest.approx(centre, abs=2 * step + 0.01)
+    assert found == pytest.approx(loss((learned[0], learned[1])), rel=1e-5)
+
+
+def test_answers_that_repeat_a_seen_item_let_seen_items_be_candidates() -> None:
+    train = SequenceDataset.from_lists([["a", "b"], ["b", "c"], ["c", "d"]] * 4)
+    member: list[Recommender] = [Markov().fit(train)]
+    fresh = gather_evidence(member, holdout(SequenceDataset.from_lists([["a", "b"]], train.vocabulary), [["c"]]), "zscore")
+    again = gather_evidence(member, holdout(SequenceDataset.from_lists([["a", "b"]], train.vocabulary), [["a", "c"]]), "zscore")
+    assert np.isfinite(fresh.log_counts).sum() == 2
+    assert np.isfinite(again.log_counts).sum() == 4
+
+
+def test_a_sample_of_the_candidates_gives_nearly_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(5)
+    vocabulary = Vocabulary.build([f"i{i}" for i in range(3000)])
+    histories = SequenceDataset.from_lists([[f"i{b}"] for b in range(200)], vocabulary)
+    members: list[Recommender] = [Planted(seed=1).fit(histories), Planted(seed=2).fit(histories)]
+    logits = 1.5 * members[0].score(histories) + 0.5 * members[1].score(histories)
+    masked(logits, histories, repeat=False)
+    drawn = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # a draw of each softmax
+    asked = Holdout(histories, np.arange(201), drawn.astype(np.int32))
+    exact = learn_weights(gather_evidence(members, asked, "zscore")).values[0]
+    monkeypatch.setattr(mixture, "_EVIDENCE_BYTES", 1)
+    monkeypatch.setattr(mixture, "_FEWEST_COLUMNS", 300)
+    sampled = gather_evidence(members, asked, "zscore")
+    assert sampled.values.shape == (200, 2, 300)
+    np.testing.assert_allclose(np.exp(sampled.log_counts.astype(float)).sum(axis=1), 2999, rtol=1e-5)
+    np.testing.assert_allclose(learn_weights(sampled).values[0], exact, atol=0.08)
+    np.testing.assert_allclose(exact, [1.5, 0.5], atol=0.25)
+
+
+def test_at_most_two_thousand_histories_are_asked_and_the_seed_chooses_them() -> None:
+    vocabulary = Vocabulary.build(["a", "b", "c"])
+    histories = SequenceDataset.from_lists([["a"] * (1 + b % 7) for b in range(2100)], vocabulary)
+    asked = holdout(histories, [["b"]] * 2100)
+    member: list[Recommender] = [Popularity().fit(histories)]
+    first, again, other = (gather_evidence(member, asked, "zscore", seed=seed).lengths for seed in (0, 0, 1))
+    assert len(first) == 2000
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def evidence_of_two(values: np.ndarray, lengths: np.ndarray) -> Evidence:
+    """Each history chooses between two items; `values` (B, M) is by how much a member prefers the one that followed."""
+    table = np.stack([values / 2, -values / 2], axis=2).astype(np.float32)
+    return Evidence(table, np.zeros((len(values), 2), np.float32), values / 2, lengths, np.ones(values.shape[1]))
+
+
+def test_weights_depend_on_length_where_members_are_right_at_different_lengths() -> None:
+    generator = np.random.default_rng(0)
+    lengths = np.repeat([2, 20, 200], 200)
+    good, noise = generator.normal(1, 1, 600), generator.normal(0, 1, 600)
+    values = np.stack([np.where(lengths == 2, good, noise), np.where(lengths == 2, noise, good)], axis=1)
+    learned = learn_weights(evidence_of_two(values, lengths))
+    assert learned.longest.tolist() == [2, 20, np.iinfo(np.int64).max]
+    assert learned.values[0, 0] > 3 * learned.values[0, 1]
+    assert learned.values[2, 1] > 3 * learned.values[2, 0]
+    np.testing.assert_array_equal(learned.of(np.array([0, 2, 3, 20, 21])), learned.values[[0, 0, 1, 1, 2]])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_do_not_depend_on_length_where_it_makes_no_difference(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    values = generator.normal(0.7, 1, (600, 2))
+    assert len(learn_weights(evidence_of_two(values, generator.integers(1, 50, 600))).longest) == 1
+
+
+def test_few_histories_have_one_class_of_length() -> None:
+    assert mixture._classes(np.arange(199)).tolist() == [np.iinfo(np.int64).max]
+    assert len(mixture._classes(np.arange(299))) == 2
+    assert len(mixture._classes(np.arange(300))) == 3
+    assert len(mixture._classes(np.full(5000, 3))) == 1
+
+
+@given(
+    arrays(np.float32, (3, 6), elements=st.integers(-1000, 1000)),
+    st.sampled_from([0.25, 2.0, 512.0]),
+    st.integers(-1000, 1000),
+)
+def test_standard_scores_do_not_know_the_scale_and_the_shift_of_a_member(scores: np.ndarray, scale: float, shift: int) -> None:
+    np.testing.assert_allclose(
+        on_one_scale(scores * np.float32(scale) + np.float32(shift), "zscore"), on_one_scale(scores, "zscore"), atol=1e-6
+    )
+
+
+def test_a_member_scaled_and_shifted_gives_the_same_blend(mixed: tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]) -> None:
+    train, validation, histories, _ = mixed
+    plain = Mixture(models="markov,planted", weights="1,0.5").fit(train).score(histories)
+    other = Mixture(models="markov,planted", fields="planted.scale=50,planted.shift=-7", weights="1,0.5").fit(train).score(histories)
+    np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-4)
+    learned = Mixture(models="planted", fields="planted.scale=50").fit(train, validation=validation).weights_by_member()
+    assert learned["planted"] == pytest.approx(
+        Mixture(models="planted").fit(train, validation=validation).weights_by_member()["planted"], rel=1e-3
+    )
+
+
+def test_each_scale_by_hand() -> None:
+    scores = np.array([[99, 1, 2, 3, 2]], np.float32)  # mean 2, variance 1/2
+    np.testing.assert_allclose(on_one_scale(scores, "zscore")[0], np.array([0, -1, 0, 1, 0]) * np.sqrt(2))
+    total = np.exp(1) + 2 * np.exp(2) + np.exp(3)
+    np.testing.assert_allclose(np.exp(on_one_scale(scores, "softmax")[0, 1:]), np.exp([1, 2, 3, 2]) / total)
+    np.testing.assert_allclose(on_one_scale(scores, "rank")[0], [0, 60 / 64, 60 / 62.5, 60 / 61, 60 / 62.5])
+
+
+@pytest.mark.parametrize("normalise", ["zscore", "softmax", "rank"])
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_what_has_no_score_ranks_below_what_has_and_leaves_the_rest_alone(normalise: Any, bad: float) -> None:
+    scores = np.array([[0, 3, bad, 1, 2, bad], [0, bad, bad, bad, bad, bad], [0, 5, 5, 5, bad, 5]], np.float32)
+    scaled = on_one_scale(scores, normalise)
+    assert np.isfinite(scaled).all()
+    assert scaled[0, 1] > scaled[0, 4] > scaled[0, 3] > scaled[0, 2] == scaled[0, 5]
+    assert len(set(scaled[1, 1:])) == 1
+    assert scaled[2, 1] == scaled[2, 5] > scaled[2, 4]
+    if normalise == "zscore":
+        finite = on_one_scale(scores[:1, [0, 1, 3, 4]], "zscore")
+        np.testing.assert_allclose(scaled[0, [1, 3, 4]], finite[0, 1:])
+
+
+def test_a_score_of_plus_infinity_ranks_first() -> None:
+    scaled = on_one_scale(np.array([[0, 3, np.inf, 1]], np.float32), "zscore")
+    assert np.isfinite(scaled).all()
+    assert scaled[0].argmax() == 2
+
+
+def test_equal_scores_say_nothing() -> None:
+    assert on_one_scale(np.full((2, 1000), 0.1, np.float32), "zscore").any() == False  # noqa: E712
+
+
+def test_one_bad_score_of_a_member_does_not_poison_the_blend(monkeypatch: pytest.MonkeyPatch, mixed: Any) -> None:
+    train, _, histories, _ = mixed
+    blend = Mixture(models="markov,popularity", weights="1,1").fit(train)
+    plain = blend.score(histories)
+    assert np.isfinite(plain).all()
+    item = train.vocabulary.index("hub")
+    score = Popularity.score
+
+    def broken(self: Popularity, *args: Any) -> np.ndarray:
+        table = score(self, *args)
+        table[:, item] = np.nan
+        return table
+
+    monkeypatch.setattr(Popularity, "score", broken)
+    found = blend.score(histories)
+    assert np.isfinite(found).all()
+    others = np.delete(score(Popularity().fit(train), histories), item, axis=1)
+    lowest = on_one_scale(others, "zscore")[:, 1:].min(axis=1)
+    expected = on_one_scale(Markov().fit(train).score(histories), "zscore")[:, item] + lowest - 1
+    np.testing.assert_allclose(found[:, item], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_score_is_the_weighted_sum(mixed: Any) -> None:
+    train, _, histories, _ = mixed
+    blend = Mixture(models="markov,ease", fields="ease.l2=100", weights="0.25,2").fit(train)
+    expected = 0.25 * on_one_scale(Markov().fit(train).score(histories), "zscore")
+    expected += 2 * on_one_scale(EASE(l2=100).fit(train).score(histories), "zscore")
+    np.testing.assert_allclose(blend.score(histories), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_by_length_are_those_of_the_known_items_of_a_history(mixed: Any) -> None:
+    train, *_ = mixed
+    blend = Mixture(models="markov,ease", weights="1:0,2/3:1,1/1,0").fit(train)
+    rows = [["hub"], ["hub", "new"], ["hub", "c0-1"], ["hub", "c0-1", "c0-2", "c0-3"]]
+    histories = SequenceDataset.from_lists(rows, train.vocabulary)
+    markov = on_one_scale(Markov().fit(train).score(histories), "zscore")
+    ease = on_one_scale(EASE().fit(train).score(histories), "zscore")
+    expected = np.array([[0], [0], [1], [1]]) * markov + np.array([[2], [2], [1], [0]]) * ease
+    np.testing.assert_allclose(blend.score(histories), expected, rtol=1e-5, atol=1e-5)
+    assert blend.weights_by_member() == {"markov": pytest.approx(2 / 3), "ease": 1.0}
+
+
+def test_request_times_reach_the_members_of_their_rows(monkeypatch: pytest.MonkeyPatch, mixed: Any) -> None:
+    train, *_ = mixed
+    blend = Mixture(models="planted,markov", weights="1:1,0/0,1").fit(train)
+    histories = SequenceDataset.from_lists([["hub", "c0-1"], ["hub"], ["c0-2"]], train.vocabulary)
+    got: list[list[int]] = []
+    score = Planted.score
+
+    def listening(self: Planted, histories: SequenceDataset, request_times: np.ndarray | None = None) -> np.ndarray:
+        assert request_times is not None
+        got.append(request_times.tolist())
+        return score(self, histories, request_times)
+
+    monkeypatch.setattr(Planted, "score", listening)
+    blend.score(histories, np.array([10, 20, 30]))
+    assert got == [[20, 30]]
+
+
+def test_state_and_restore_change_nothing(blend: Mixture, mixed: Any) -> None:
+    _, _, histories, _ = mixed
+    state = {name: np.array(array) for name, array in blend.state().items()}
+    assert {name.split(".")[0] for name in state} == {"0", "1", "weights", "longest"}
+    again = Mixture(**hyperparameters(blend)).restore(blend.items, state)
+    assert again.score(histories).tobytes() == blend.score(histories).tobytes()
+    assert again.weights_by_member() == blend.weights_by_member()
+
+
+def test_the_weights_of_other_members_are_not_restored(blend: Mixture) -> None:
+    with pytest.raises(RunError, match=r"weights of Mixture must have shape \(1, 1\) for the models 'markov', got \(1, 2\)"):
+        Mixture(models="markov").restore(blend.items, blend.state())
+
+
+def test_refit_keeps_the_weights_and_fits_the_members_on_everything(blend: Mixture, mixed: Any) -> None:
+    train, _, histories, _ = mixed
+    some = train.between(0, 200)
+    again = refit(blend, some)
+    assert isinstance(again, Mixture)
+    assert again.weights_by_member() == pytest.approx(blend.weights_by_member(), rel=1e-5)
+    weights = list(again.weights_by_member().values())
+    expected = weights[0] * on_one_scale(Markov().fit(some).score(histories), "zscore")
+    expected += weights[1] * on_one_scale(ItemKNN().fit(some).score(histories), "zscore")
+    np.testing.assert_allclose(again.score(histories), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_settled_members_keep_what_validation_chose_and_what_was_given(mixed: Any) -> None:
+    train, validation, *_ = mixed
+    fields = "trained.note=view,purchase, trained-2.scale=0.1,trained-2.seed=7"
+    model = Mixture(models="trained,trained,markov", fields=fields, seed=4).fit(train, validation=validation)
+    settled = model.settled()
+    first, second, _ = settled._members
+    assert (first.epochs, first.note, first.seed) == (3, "view,purchase", 4)  # type: ignore[attr-defined]
+    assert (second.epochs, second.scale, second.seed) == (3, 0.1, 7)  # type: ignore[attr-defined]
+    assert isinstance(model, Settled)
+    assert settled.weights is not None
+    assert hyperparameters(settled.fit(train).settled()) == hyperparameters(settled)
+
+
+def test_without_validation_a_tenth_gives_its_last_event_and_the_members_are_fitted_twice() -> None:
+    train = clusters(n_users=300)
+    held_on: list[int] = []
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what.startswith("trained: "):
+            held_on.append(1)
+
+    model = Mixture(models="trained,item_knn").fit(train, progress=progress)
+    assert len(held_on) == 2
+    member = model._members[0]
+    assert isinstance(member, Trained)
+    assert member.fitted_on is train
+    assert member.epochs == 3  # as the tenth chose, in the first fit
+    assert model.weights_by_member()["item_knn"] > 5 * model.weights_by_member()["trained"]
+
+
+def test_the_held_tenth_is_drawn_by_the_seed_and_absent_from_what_is_fitted() -> None:
+    train = dataclasses.replace(clusters(n_users=300), times=np.arange(clusters(n_users=300).n_events))
+    held, asked = mixture._last_events_of_a_tenth(train, 0)
+    assert len(asked) == 30
+    assert held.n_events == train.n_events - 30
+    assert asked.request_times is not None
+    for b, user in enumerate(asked.histories.users.to_pylist()):
+        row = train.row_of(user)
+        assert row is not None
+        assert train.history(row).tolist() == [*asked.histories.history(b).tolist(), asked.items[b]]
+        assert held.history(row).tolist() == asked.histories.history(b).tolist()
+        assert asked.request_times[b] == train.offsets[row + 1] - 1
+    other = mixture._last_events_of_a_tenth(train, 1)[1].histories.users
+    assert other != asked.histories.users
+    assert mixture._last_events_of_a_tenth(train, 0)[1].histories.users == asked.histories.users
+
+
+def test_too_few_histories_to_hold_any_out_weigh_all_members_alike() -> None:
+    tiny = clusters(n_users=5)
+    model = Mixture(models="popularity,item_knn", normalise="zscore").fit(tiny)
+    assert model.weights_by_member() == pytest.approx({"popularity": 1.0, "item_knn": 1.0})
+    raw = Mixture(models="planted,planted", fields="planted-2.scale=100", normalise="softmax").fit(tiny).weights_by_member()
+    assert raw["planted"] == pytest.approx(100 * raw["planted-2"], rel=1e-3) or raw["planted"] > 50 * raw["planted-2"]
+
+
+def test_members_that_are_fitted_already_are_blended_without_fitting(blend: Mixture, mixed: Any) -> None:
+    train, validation, histories, _ = mixed
+    fresh = Mixture(models="markov,item_knn")
+    blended = fresh.blend([Markov().fit(train), ItemKNN().fit(train)], validation)
+    assert blended.weights_by_member() == blend.weights_by_member()
+    assert blended.score(histories).tobytes() == blend.score(histories).tobytes()
+    with pytest.raises(NotFittedError):
+        fresh.score(histories)
+    fixed = Mixture(models="markov", weights="2").blend([Markov().fit(train)], validation)
+    assert fixed.weights_by_member() == {"markov": 2.0}
+
+
+def test_members_that_are_not_those_of_the_mixture_are_not_blended(mixed: Any) -> None:
+    train, validation, *_ = mixed
+    fresh = Mixture(models="markov,item_knn")
+    with pytest.raises(ConfigError, match="members must be Markov, ItemKNN, as models says, got ItemKNN"):
+        fresh.blend([ItemKNN().fit(train)], validation)
+    with pytest.raises(NotFittedError, match="ItemKNN is not fitted"):
+        fresh.blend([Markov().fit(train), ItemKNN()], validation)
+    with pytest.raises(ConfigError, match="vocabulary"):
+        fresh.blend([Markov().fit(train), ItemKNN().fit(clusters(8))], validation)
+
+
+def test_fixed_weights_are_not_learned_again(mixed: Any) -> None:
+    train, validation, *_ = mixed
+    model = Mixture(models="markov,planted", weights="0.25,0.75")
+    assert model.fit(train, validation=validation).weights_by_member() == {"markov": 0.25, "planted": 0.75}
+    member = model._members[1]
+    assert isinstance(member, Planted)
+    assert member.validated_on is validation
+    assert model.fit(train).weights_by_member() == {"markov": 0.25, "planted": 0.75}
+
+
+def test_the_same_seed_gives_the_same_weights_and_scores(mixed: Any) -> None:
+    train, validation, histories, _ = mixed
+    first, again = (Mixture(models="markov,item_knn,planted").fit(train, validation=validation) for _ in range(2))
+    assert first.weights_by_member() == again.weights_by_member()
+    assert first.score(histories).tobytes() == again.score(histories).tobytes()
+
+
+def test_the_seed_is_that_of_every_member_without_its_own() -> None:
+    model = Mixture(models="planted,planted,markov", fields="planted-2.seed=5", seed=3)
+    assert [getattr(member, "seed", None) for member in model._members] == [3, 5, None]
+
+
+def test_members_trained_by_epochs_are_watched_and_keep_progress_in_their_own_directories(tmp_path: Path, mixed: Any) -> None:
+    train, validation, *_ = mixed
+
+    def watch(figures: Any) -> bool:
+        return False
+
+    model = Mixture(models="trained,markov,trained")
+    assert isinstance(model, Iterative)
+    model.observed(watch=watch, checkpoint=tmp_path).fit(train, validation=validation)
+    assert [member.told for member in model._members if isinstance(member, Trained)] == [
+        (watch, tmp_path / "trained"),
+        (watch, tmp_path / "trained-2"),
+    ]
+    model.fit(train, validation=validation)  # the settings were those of one fit
+    assert [member.told for member in model._members if isinstance(member, Trained)] == [(None, None)] * 2
+    model.observed(checkpoint=tmp_path).fit(train)  # is fitted twice, and the second may not go on from the first
+    assert [member.told for member in model._members if isinstance(member, Trained)] == [
+        (None, tmp_path / "trained" / "refit"),
+        (None, tmp_path / "trained-2" / "refit"),
+    ]
+
+
+def test_progress_is_told_under_the_names_of_the_members(mixed: Any) -> None:
+    train, validation, *_ = mixed
+    told: list[str] = []
+    Mixture(models="planted,ease").fit(train, validation=validation, progress=lambda what, done, total: told.append(what))
+    assert told[:3] == ["planted: fitting planted", "ease: fitting ease", "ease: fitting ease"]
+    assert set(told[3:]) == {"weighing the members"}
+
+
+@given(st.lists(st.floats(0, 1e6).filter(lambda x: x == 0 or x > 1e-12), min_size=3, max_size=3).filter(any), st.booleans())
+def test_weights_are_written_and_read_to_six_digits(row: list[float], by_length: bool) -> None:
+    weights = Weights(np.array([row, [1, 2, 3]]), np.array([7, np.iinfo(np.int64).max])) if by_length else Weights.single(row)
+    again = mixture._parsed(weights.text(), 3)
+    np.testing.assert_allclose(again.values, weights.values, rtol=1e-5)
+    np.testing.assert_array_equal(again.longest, weights.longest)
+    assert again.text() == weights.text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"models": ""}, r"models must be names .* got ''"),
+        ({"models": "ease,,markov"}, r"models must be names .* got 'ease,,markov'"),
+        ({"models": "eaze"}, r"models names 'eaze': no model 'eaze'.*did you mean 'ease'"),
+        ({"models": "ease,mixture"}, r"models cannot hold a mixture, got 'ease,mixture'"),
+        ({"fields": "l2=3"}, r"fields must be of the form .* got 'l2=3'"),
+        ({"fields": "ease.l2"}, r"fields must be of the form .* got 'ease.l2'"),
+        ({"fields": "eaze.l2=3"}, r"fields name 'eaze', the members are ease, markov; did you mean 'ease'"),
+        ({"fields": "ease-2.l2=3"}, r"fields name 'ease-2', the members are ease, markov"),
+        ({"fields": "ease.l3=3"}, r"fields of ease: ease has no hyper-parameter 'l3', it takes l2, memory_gib"),
+        ({"fields": "ease.l2=much"}, r"fields of ease: ease.l2 must be a number, got 'much'"),
+        ({"fields": "markov.back_off=2,ease.l2=-1"}, r"fields of ease: l2 must be above 0 and finite, got -1"),
+        ({"normalise": "minmax"}, r"normalise must be zscore, softmax or rank, got 'minmax'"),
+        ({"seed": -1}, r"seed must be at least 0, got -1"),
+        ({"weights": -1}, r"weights must be text .* got -1"),
+        ({"weights": "half,half"}, r"weights must be numbers .* got 'half,half'"),
+        ({"weights": ""}, r"weights must be numbers .* got ''"),
+        ({"weights": "1,1,1"}, r"weights must be 2 numbers, one for each of the models, got 3 in '1,1,1'"),
+        ({"weights": "5:1,1/1"}, r"weights must be 2 numbers, one for each of the models, got 1 in '5:1,1/1'"),
+        ({"weights": "1,-0.5"}, r"weights must be at least 0 and finite, got '1,-0.5'"),
+        ({"weights": "1,nan"}, r"weights must be at least 0 and finite, got '1,nan'"),
+        ({"weights": "inf,1"}, r"weights must be at least 0 and finite, got 'inf,1'"),
+        ({"weights": "0,0"}, r"weights must not all be 0, got '0,0'"),
+        ({"weights": "5:0,0/1,1"}, r"weights must not all be 0, got '5:0,0/1,1'"),
+        ({"weights": "1,1/1,1"}, r"weights of all classes but the last begin with a length.* got '1,1/1,1'"),
+        ({"weights": "5:1,1"}, r"weights of all classes but the last begin with a length.* got '5:1,1'"),
+        ({"weights": "x:1,1/1,1"}, r"weights must be numbers .* got 'x:1,1/1,1'"),
+        ({"weights": "5:1,1/5:1,1/1,1"}, r"weights must give the lengths of their classes in rising order, got '5:1,1/5:1,1/1,1'"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_its_value(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Mixture(**{"models": "ease,markov"} | settings)
+
+
+def test_a_member_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "footpath.models.sasrec", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "footpath.models.sasrec")
+    with pytest.raises(MissingExtraError, match=r"sasrec needs torch.*footpath\[models\]"):
+        Mixture(models="ease,sasrec")
+
+
+def test_an_unfitted_mixture_says_so(mixed: Any) -> None:
+    model = Mixture(models="markov")
+    with pytest.raises(NotFittedError, match="Mixture is not fitted"):
+        model.score(mixed[2])
+    for ask in (model.settled, model.state, model.weights_by_member):
+        with pytest.raises(NotFittedError, match="Mixture is not fitted"):
+            ask()
+
+
+def test_a_validation_of_another_vocabulary_or_without_answers_is_refused(mixed: Any) -> None:
+    train, *_ = mixed
+    other = SequenceDataset.from_lists([["hub"]])
+    with pytest.raises(ConfigError, match=r"validation histories are encoded with a vocabulary of 1 items"):
+        Mixture(models="markov").fit(train, validation=holdout(other, [["hub"]]))
+    with pytest.raises(DataError, match=r"none of the 0 validation histories has an answer"):
+        Mixture(models="markov").fit(train, validation=holdout(train.between(0, 0), []))
+    with pytest.raises(DataError, match=r"none of the 2 validation histories has an answer"):
+        Mixture(models="markov").fit(train, validation=holdout(train.between(0, 2), [[], []]))
+
+
+def test_a_failed_fit_leaves_a_fitted_mixture_as_it_was(mixed: Any) -> None:
+    train, validation, histories, _ = mixed
+    model = Mixture(models="markov").fit(train, validation=validation)
+    before = model.score(histories)
+    with pytest.raises(DataError):
+        model.fit(train.between(0, 3), validation=holdout(train.between(0, 0), []))
+    np.testing.assert_array_equal(model.score(histories), before)
+
+
+def test_histories_without_answers_and_unknown_users_are_passed_over(mixed: Any) -> None:
+    train, validation, *_ = mixed
+    ids = [str(id) for id in train.vocabulary.decode(validation.items)]
+    padded = SequenceDataset(
+        train.vocabulary,
+        pa.array([*validation.histories.users.to_pylist(), "nobody"], pa.string()),
+        np.append(validation.histories.offsets, validation.histories.n_events),
+        validation.histories.items,
+    )
+    with_nobody = Mixture(models="markov,item_knn").fit(train, validation=holdout(padded, [*([id] for id in ids), []]))
+    assert with_nobody.weights_by_member() == Mixture(models="markov,item_knn").fit(train, validation=validation).weights_by_member()
