@@ -6,7 +6,23 @@ import sys
 
 import typer
 
-from footpath.cli import analyze, best, console, demo, evaluate, fetch, ingest, models, quality, recommend, simulate, train, tune, user
+from footpath.cli import (
+    analyze,
+    best,
+    console,
+    demo,
+    evaluate,
+    fetch,
+    ingest,
+    models,
+    quality,
+    recommend,
+    scale,
+    simulate,
+    train,
+    tune,
+    user,
+)
 from footpath.errors import FootpathError
 
 STOPPED = 130
@@ -29,6 +45,7 @@ for command in (
     evaluate.evaluate,
     train.train,
     tune.tune,
+    scale.scale,
     best.best,
     recommend.recommend,
     models.models,

@@ -34,6 +34,8 @@ _SEQUENCE: Final = ("sasrec", "gru4rec", "esasrec", "hstu")
 _OF_SESSIONS: Final = ("gru4rec", "sasrec", "esasrec", "hstu")
 _SESSION_EVENTS: Final = 10  # mean events of a training row; up to this, rows are like sessions
 _SMALLER: Final = {"dim": 32, "negatives": 256}  # what a sequence model is tried with where its own settings take too long
+_SHARE: Final = 0.5  # of the time that is left, for each sequence model in turn
+_MOST_TRIALS: Final = 40
 _FEWEST_EPOCHS: Final = 3  # that must fit the share of the time, or a model is tried smaller
 _HOPELESS_FROM: Final = 6  # epochs
 _KEPT_FROM_SECONDS: Final = 3.0
@@ -92,8 +94,12 @@ class Ladder:
         for model in _CLASSIC:
             self._classic(model)
         names = self._sequence_models()
-        for place, model in enumerate(names):
-            self._sequence(model, self.time_left() * 0.65 / (len(names) - place))
+        for model in names:
+            self._sequence(model, self.time_left() * _SHARE)
+        for model in names:  # once more, where halves of halves were too little and time is left all the same
+            if any(rung.name == model and rung.state == "left out" for rung in self.rungs) and self.time_left() > 5:
+                self.rungs = [rung for rung in self.rungs if rung.name != model]
+                self._sequence(model, self.time_left() * _SHARE)
         self._mixture("mixture")
         self._tune()
 
@@ -238,8 +244,8 @@ class Ladder:
         model = catalog.create(rung.model, **self._seeded(rung.model, rung.fields))
         fitted: Recommender
         until = started + share
-        judged = any(r.ndcg is not None for r in self.rungs)
-        watch = _Watch(until, self.leader().low if judged else None)
+        led = any(r.ndcg is not None for r in self.rungs)
+        watch = _Watch(until, self.leader().low if led else None)
         if isinstance(model, Iterative):
             fitted = model.observed(watch=watch).fit(
                 self.parts.train, validation=self.parts.validation, progress=self._told(rung.name, watch.steps(model, share))
@@ -330,7 +336,7 @@ class Ladder:
             if self._finished(name):
                 continue
             share = self.time_left() / (len(worth) - place) / (1 + self.refit_share / 4)
-            trials = min(16, int(share / max(rung.wall_s, 0.05)))
+            trials = min(_MOST_TRIALS, int(share / max(rung.wall_s, 0.05)))
             if trials < 2:
                 self._leave_out(name, f"a trial takes {rung.wall_s:.0f} s and {max(0.0, share):.0f} s were left for it", rung.model)
                 continue
