@@ -1,8 +1,9 @@
 """Losses of next-item models: functions of states, the item table and targets, without a (T, N) tensor.
 
 States are (T, D), of real positions only; the item table is (N, D), and a score is a state times an item's row. Row 0, padding, is in no
-sum. Gradients are written by hand and made in the forward pass, chunk by chunk in one reused buffer: a chunk of scores is still in the
-cache when its gradient is taken. exp2 instead of exp: on CPU it costs a third.
+sum of `softmax_loss`; the sampled losses read the rows that targets and negatives name and no other, so a small table of gathered rows
+serves them as well, with every item in it once. Gradients are written by hand and made in the forward pass, chunk by chunk in one reused
+buffer: a chunk of scores is still in the cache when its gradient is taken. exp2 instead of exp: on CPU it costs half.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any, Final, Self, TypeAlias
 
 import torch
-from jaxtyping import Float, Int64
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from footpath.errors import ConfigError, DataError
 
 _CHUNK: Final = 2**20  # numbers in the buffer: 4 MiB in single precision
 _MIN_ROWS: Final = 8
@@ -49,9 +54,48 @@ def sampled_softmax_loss(
     but the target (Bengio and Senécal, IEEE TNN 2008). chunk: how many scores are held at once.
     """
     shift = None if log_q is None else (log_q + math.log(negatives.shape[-1])) * _LOG2E
-    loss = _shared_sampled_softmax if negatives.dim() == 1 else _sampled_softmax
-    sums = partial(loss, targets=targets, negatives=negatives, shift=shift, chunk=chunk)
-    return _Mean.apply(states, table, sums)  # type: ignore[no-untyped-call]
+    return _sampled(states, table, targets, negatives, _cross_entropy, shift=shift, chunk=chunk)
+
+
+def gbce_loss(
+    states: Float[Tensor, "T D"],
+    table: Float[Tensor, "N D"],
+    targets: Int64[Tensor, " T"],
+    negatives: Int64[Tensor, " S"] | Int64[Tensor, "T S"],
+    *,
+    n_items: int,
+    t: float = 0.75,
+    chunk: int = _CHUNK,
+) -> Float[Tensor, ""]:
+    """Mean over positions, the target and its negatives of -log sigmoid(score) ** beta and -log(1 - sigmoid(score)).
+
+    With alpha = S / (n_items - 2), the share of the other items that is sampled, beta is 1 - t (1 - alpha). n_items: of the catalogue with
+    padding, also where the table is a part of it. t: in [0, 1]; at 0 this is binary cross-entropy, whose probabilities are too high by
+    far where few items are sampled; at 1 probabilities are calibrated. negatives: as in `sampled_softmax_loss`, and drawn uniformly.
+    Raises ConfigError. Petrov and Macdonald, RecSys 2023 (https://arxiv.org/abs/2308.07192).
+    """
+    if not 0 <= t <= 1:
+        raise ConfigError(f"t of gBCE must be from 0 (no calibration) to 1 (full), got {t}")
+    if n_items < 3:
+        raise ConfigError(f"gBCE needs two items beside padding to tell apart, got n_items {n_items}")
+    beta = 1 - t * (1 - negatives.shape[-1] / (n_items - 2))
+    return _sampled(states, table, targets, negatives, partial(_binary_cross_entropy, beta=beta), chunk=chunk)
+
+
+def bpr_loss(
+    states: Float[Tensor, "T D"],
+    table: Float[Tensor, "N D"],
+    targets: Int64[Tensor, " T"],
+    negatives: Int64[Tensor, " S"] | Int64[Tensor, "T S"],
+    *,
+    chunk: int = _CHUNK,
+) -> Float[Tensor, ""]:
+    """Mean over positions and their negatives of -log sigmoid(score of the target - score of the negative).
+
+    negatives: as in `sampled_softmax_loss`; a position whose negatives are all its target counts with 0.
+    Rendle et al., UAI 2009 (https://arxiv.org/abs/1205.2618), whose penalty on weights is the optimizer's here.
+    """
+    return _sampled(states, table, targets, negatives, _pairwise, chunk=chunk)
 
 
 def uniform_negatives(n_items: int, shape: tuple[int, ...], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
@@ -59,27 +103,75 @@ def uniform_negatives(n_items: int, shape: tuple[int, ...], generator: torch.Gen
     return torch.randint(1, n_items, shape, generator=generator)
 
 
+def popularity_negatives(
+    counts: Float[Tensor, " N"] | Int64[Tensor, " N"], shape: tuple[int, ...], generator: torch.Generator, *, power: float = 1.0
+) -> tuple[Int64[Tensor, "*shape"], Float32[Tensor, " N"]]:
+    """Item indexes drawn in proportion to count ** power, and log_q; `Popularity` for many draws from one large catalogue."""
+    popularity = Popularity.of(counts, power=power)
+    return popularity.draw(shape, generator), popularity.log_q
+
+
+@dataclass(frozen=True, eq=False)
+class Popularity:
+    """Items drawn in proportion to count ** power with replacement; never 0, and never an item without a count.
+
+    shares: cumulative, up to 1. log_q: the log-probability with which `draw` gives each item, -inf where it never does.
+    """
+
+    shares: Float64[Tensor, " N"]
+    log_q: Float32[Tensor, " N"]
+
+    @classmethod
+    def of(cls, counts: Float[Tensor, " N"] | Int64[Tensor, " N"], *, power: float = 1.0) -> Self:
+        """The count of index 0 is not read; power 0 draws uniformly from items with a count. Raises ConfigError, DataError."""
+        if not 0 <= power < math.inf:
+            raise ConfigError(f"power of popularity must be at least 0 and finite, got {power}")
+        known = counts[1:].double()
+        if not bool((known.isfinite() & (known >= 0)).all()):
+            worst = int((~known.isfinite() | (known < 0)).nonzero()[0, 0])
+            raise DataError(f"counts must be finite and at least 0, got {known[worst].item()} for item {worst + 1}")
+        weights = torch.zeros(len(counts), dtype=torch.float64, device=counts.device)
+        if len(known):
+            weights[1:] = torch.where(known > 0, (known / known.max()) ** power, 0)
+        shares = weights.cumsum(0)
+        if not shares[-1] > 0:
+            raise DataError(f"none of {len(known)} items has a count above 0: there is nothing to draw negatives from")
+        shares /= shares[-1].clone()
+        return cls(shares, shares.diff(prepend=shares.new_zeros(1)).log().float())
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
+        places = torch.rand(shape, dtype=torch.float64, generator=generator, device=self.shares.device)
+        return torch.searchsorted(self.shares, places, right=True)
+
+
 class _Mean(torch.autograd.Function):
     """A mean over positions whose gradients are made together with it.
 
-    sums: takes states, table and whether gradients are wanted; gives the sum over positions and its gradients by states and by table.
+    sums: takes states, table and whether gradients are wanted; gives the sum over positions, its gradient by states, and that by table:
+    of all rows, or parts of it and the rows to which they add; a whole table is then filled only once, by `backward`.
     """
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, table: Tensor, sums: Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-        total, d_states, d_table = sums(states, table, any(ctx.needs_input_grad))
-        ctx.save_for_backward(d_states, d_table)
+    def forward(ctx: Any, states: Tensor, table: Tensor, sums: Callable[[Tensor, Tensor, bool], _Sums]) -> Tensor:
+        total, *gradients = sums(states, table, any(ctx.needs_input_grad))
+        ctx.save_for_backward(*gradients)
+        ctx.n_items = len(table)
         return total / len(states)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        d_states, d_table = ctx.saved_tensors
+        d_states, d_rows, rows = ctx.saved_tensors
         scale = gradient / len(d_states)
-        return d_states * scale, d_table * scale, None
+        d_rows = d_rows * scale
+        d_table = d_rows if rows is None else d_rows.new_zeros(ctx.n_items, d_rows.shape[1]).index_add_(0, rows, d_rows)
+        return d_states * scale, d_table, None
 
 
-def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chunk: int) -> tuple[Tensor, Tensor, Tensor]:
+_Sums: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor | None]
+
+
+def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chunk: int) -> _Sums:
     items, labels = table[1:], targets - 1
     rows = max(_MIN_ROWS, chunk // len(items))
     buffer = states.new_empty(min(rows, len(states)), len(items))
@@ -98,66 +190,129 @@ def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chu
                 torch.sub(torch.mm(weights, items) / norm, items[t], out=d_states[start : start + rows])
                 d_table[1:].addmm_(weights.T, h / norm)
     d_table.index_add_(0, targets, states, alpha=-1)
-    return total / _LOG2E, d_states, d_table
+    return total / _LOG2E, d_states, d_table, None
 
 
-def _shared_sampled_softmax(
-    states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, negatives: Tensor, shift: Tensor | None, chunk: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    items, positives = table[negatives], table[targets]  # (S, D), (T, D)
+# Takes scores of negatives (rows, S), overwritten, -inf where left out, of targets (rows, 1), both in bits, and how many negatives are not
+# left out (rows, 1). Gives the sum of the loss in bits and its gradient by the scores: that by a negative's is what is left in its place
+# times the second result (rows, 1), that by a target's is the third (rows, 1).
+_Kernel: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+def _cross_entropy(z: Tensor, chosen: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    top = torch.maximum(z.amax(1, keepdim=True), chosen)
+    others = z.sub_(top).exp2_().sum(1, keepdim=True)
+    norm = others + (chosen - top).exp2_()
+    return (norm.log2() + top - chosen).sum(), 1 / norm, -others / norm
+
+
+def _binary_cross_entropy(z: Tensor, chosen: Tensor, kept: Tensor, *, beta: float) -> tuple[Tensor, Tensor, Tensor]:
+    share = 1 / (kept + 1)
+    loss = _softplus(z).sum(1, keepdim=True) + beta * _softplus(-chosen)
+    _sigmoid_(z)
+    return (loss * share).sum(), share, _sigmoid_(-chosen) * share * -beta
+
+
+def _pairwise(z: Tensor, chosen: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    share = 1 / kept.clamp(min=1)
+    loss = _softplus(z.sub_(chosen)).sum(1, keepdim=True)
+    return (loss * share).sum(), share, -_sigmoid_(z).sum(1, keepdim=True) * share
+
+
+def _softplus(bits: Tensor) -> Tensor:
+    return F.softplus(bits, beta=1 / _LOG2E)
+
+
+def _sigmoid_(bits: Tensor) -> Tensor:
+    return bits.mul_(1 / _LOG2E).sigmoid_()
+
+
+def _sampled(
+    states: Tensor, table: Tensor, targets: Tensor, negatives: Tensor, kernel: _Kernel, *, shift: Tensor | None = None, chunk: int
+) -> Tensor:
+    loss = _shared if negatives.dim() == 1 else _per_position
+    sums = partial(loss, targets=targets, negatives=negatives, kernel=kernel, shift=shift, chunk=chunk)
+    return _Mean.apply(states, table, sums)  # type: ignore[no-untyped-call]
+
+
+def _shared(
+    states: Tensor,
+    table: Tensor,
+    learn: bool,
+    *,
+    targets: Tensor,
+    negatives: Tensor,
+    kernel: _Kernel,
+    shift: Tensor | None,
+    chunk: int,
+) -> _Sums:
+    items, positives = table.index_select(0, negatives), table.index_select(0, targets)  # (S, D), (T, D)
+    drawn = torch.zeros(len(table), dtype=torch.bool, device=table.device).index_fill_(0, negatives, True)[targets]
+    shifts = None if shift is None else shift[negatives]
     rows = max(_MIN_ROWS, chunk // len(items))
     buffer = states.new_empty(min(rows, len(states)), len(items))
-    d_states, d_items, d_positives = torch.empty_like(states), torch.zeros_like(items), torch.empty_like(states)
+    d_states, d_rows = torch.empty_like(states), table.new_empty(len(items) + len(states), table.shape[1])
+    d_items, d_positives = d_rows[: len(items)].zero_(), d_rows[len(items) :]
     total = states.new_zeros(())
     for start in range(0, len(states), rows):
         part = slice(start, start + rows)
-        h, p, t = states[part], positives[part], targets[part]
-        with _fast_products(len(h) == rows):
-            z = torch.mm(h * _LOG2E, items.T, out=buffer[: len(h)])  # (rows, S), in bits
-            if shift is not None:
-                z -= shift[negatives]
-            z.masked_fill_(t[:, None] == negatives, -math.inf)
-            chosen = (h * p).sum(1, keepdim=True) * _LOG2E
-            top = torch.maximum(z.amax(1, keepdim=True), chosen)
-            weights = z.sub_(top).exp2_()
-            own = (chosen - top).exp2_()
-            norm = weights.sum(1, keepdim=True) + own
-            total += (norm.log2() + top - chosen).sum()
-            if learn:
-                miss = own / norm - 1  # (rows, 1)
-                torch.add(torch.mm(weights, items) / norm, p * miss, out=d_states[part])
-                d_items.addmm_(weights.T, h / norm)
-                torch.mul(h, miss, out=d_positives[part])
-    d_table = torch.zeros_like(table).index_add_(0, negatives, d_items).index_add_(0, targets, d_positives)
-    return total / _LOG2E, d_states, d_table
+        h, p = states[part], positives[part]
+        bits = h * _LOG2E
+        z = torch.mm(bits, items.T, out=buffer[: len(h)])  # (rows, S)
+        if shifts is not None:
+            z -= shifts
+        kept = z.new_full((len(h), 1), len(items))
+        hit = drawn[part].nonzero()[:, 0]  # few rows: comparing all would cost as much as two products
+        same = targets[part][hit, None] == negatives
+        z[hit] = z[hit].masked_fill_(same, -math.inf)
+        kept[hit] -= same.sum(1, keepdim=True)
+        loss, unit, d_chosen = kernel(z, (bits * p).sum(1, keepdim=True), kept)
+        total += loss
+        if learn:
+            torch.addcmul(torch.mm(z, items).mul_(unit), p, d_chosen, out=d_states[part])
+            d_items.addmm_(z.T, h * unit)
+            torch.mul(h, d_chosen, out=d_positives[part])
+    return total / _LOG2E, d_states, d_rows, torch.cat([negatives, targets])
 
 
-def _sampled_softmax(
-    states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, negatives: Tensor, shift: Tensor | None, chunk: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _per_position(
+    states: Tensor,
+    table: Tensor,
+    learn: bool,
+    *,
+    targets: Tensor,
+    negatives: Tensor,
+    kernel: _Kernel,
+    shift: Tensor | None,
+    chunk: int,
+) -> _Sums:
     candidates = torch.cat([targets[:, None], negatives], 1)  # (T, 1 + S)
+    weights = states.new_empty(candidates.shape)  # first scores, then the gradient by scores
     rows = max(_MIN_ROWS, chunk // (candidates.shape[1] * states.shape[1]))
-    d_states, d_table = torch.empty_like(states), torch.zeros_like(table)
+    buffer = table.new_empty(min(rows, len(states)) * candidates.shape[1], states.shape[1])
     total = states.new_zeros(())
     for start in range(0, len(states), rows):
         h, c = states[start : start + rows], candidates[start : start + rows]
-        items = table[c]  # (rows, 1 + S, D)
-        z = torch.bmm(items, h[:, :, None] * _LOG2E)[:, :, 0]
+        items = torch.index_select(table, 0, c.reshape(-1), out=buffer[: c.numel()]).view(*c.shape, -1)  # (rows, 1 + S, D)
+        scores = torch.sum(items.mul_(h[:, None] * _LOG2E), 2, out=weights[start : start + rows])
+        chosen, z = scores[:, :1], scores[:, 1:]
         if shift is not None:
-            z[:, 1:] -= shift[c[:, 1:]]
-        z[:, 1:].masked_fill_(c[:, 1:] == c[:, :1], -math.inf)
-        chosen = z[:, :1].clone()
-        top = z.amax(1, keepdim=True)
-        weights = z.sub_(top).exp2_()
-        norm = weights.sum(1, keepdim=True)
-        total += (norm.log2() + top - chosen).sum()
-        if learn:
-            weights /= norm
-            weights[:, 0] -= 1
-            d_states[start : start + rows] = torch.bmm(weights[:, None], items)[:, 0]
-            torch.mul(weights[:, :, None], h[:, None], out=items)
-            d_table.index_add_(0, c.reshape(-1), items.reshape(-1, h.shape[1]))
-    return total / _LOG2E, d_states, d_table
+            z -= shift[c[:, 1:]]
+        same = c[:, 1:] == c[:, :1]
+        z.masked_fill_(same, -math.inf)
+        loss, unit, d_chosen = kernel(z, chosen, z.shape[1] - same.sum(1, keepdim=True, dtype=z.dtype))
+        total += loss
+        z *= unit
+        chosen.copy_(d_chosen)
+    if not learn:
+        return total / _LOG2E, weights, weights, candidates
+    d_states = F.embedding_bag(candidates, table, mode="sum", per_sample_weights=weights)  # (T, D)
+    ordered, order = candidates.reshape(-1).sort()
+    read, sizes = torch.unique_consecutive(ordered, return_counts=True)
+    d_rows = F.embedding_bag(
+        order // candidates.shape[1], states, sizes.cumsum(0) - sizes, mode="sum", per_sample_weights=weights.reshape(-1)[order]
+    )
+    return total / _LOG2E, d_states, d_rows, read
 
 
 @contextmanager
