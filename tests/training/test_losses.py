@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from footpath.training.losses import sampled_softmax_loss, softmax_loss, uniform_negatives
+from footpath.errors import ConfigError, DataError
+from footpath.training.losses import (
+    Popularity,
+    bpr_loss,
+    gbce_loss,
+    popularity_negatives,
+    sampled_softmax_loss,
+    softmax_loss,
+    uniform_negatives,
+)
 
 T, N, D = 23, 41, 8
 
@@ -99,13 +112,251 @@ def test_the_corrected_sum_over_negatives_estimates_the_sum_over_all_items() -> 
     assert estimate.item() == pytest.approx(softmax_loss(states, table, targets).item(), abs=0.01)
 
 
+def _naive(states: Tensor, table: Tensor, targets: Tensor, negatives: Tensor, of: Callable[[Tensor, Tensor, int], Tensor]) -> Tensor:
+    """The mean over positions of a function of the target's score, those of the negatives that are not it, and S."""
+    losses = []
+    for t in range(len(states)):
+        drawn = negatives if negatives.dim() == 1 else negatives[t]
+        others = [int(item) for item in drawn if item != targets[t]]
+        losses.append(of(table[targets[t]] @ states[t], table[others] @ states[t], len(drawn)))
+    return torch.stack(losses).mean()
+
+
+def _naive_gbce(chosen: Tensor, others: Tensor, drawn: int, *, n_items: int, t: float) -> Tensor:
+    alpha = drawn / (n_items - 2)
+    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)  # as the paper writes it
+    return -(beta * F.logsigmoid(chosen) + F.logsigmoid(-others).sum()) / (len(others) + 1)
+
+
+def _naive_bpr(chosen: Tensor, others: Tensor, drawn: int) -> Tensor:
+    return -F.logsigmoid(chosen - others).mean() if len(others) else 0 * chosen
+
+
+LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor, int], Tensor]]] = {
+    "softmax": (
+        sampled_softmax_loss,
+        lambda chosen, others, _: F.cross_entropy(torch.cat([chosen[None], others])[None], torch.tensor([0])),
+    ),
+    "bce": (partial(gbce_loss, n_items=N, t=0.0), partial(_naive_gbce, n_items=N, t=0.0)),
+    "gbce": (partial(gbce_loss, n_items=N), partial(_naive_gbce, n_items=N, t=0.75)),
+    "bpr": (bpr_loss, _naive_bpr),
+}
+each_loss = pytest.mark.parametrize("name", LOSSES)
+each_shape = pytest.mark.parametrize("shape", [(11,), (T, 11)], ids=["shared", "per position"])
+
+
+def _negatives(shape: tuple[int, ...], targets: Tensor, generator: torch.Generator) -> Tensor:
+    """Some are targets: that of position 0 everywhere, twice; position 1 draws nothing else where it draws for itself."""
+    negatives = uniform_negatives(N, shape, generator)
+    negatives[..., :2] = targets[0]
+    if negatives.dim() == 2:
+        negatives[1] = targets[1]
+    return negatives
+
+
+@each_loss
+@each_shape
+@pytest.mark.parametrize("chunk", [1, 100, 10**6])
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_a_sampled_loss_and_its_gradients_are_those_of_the_formula(name: str, shape: tuple[int, ...], chunk: int, scale: float) -> None:
+    ours, formula = LOSSES[name]
+    states, table, targets, generator = _inputs(torch.float64, scale)
+    negatives = _negatives(shape, targets, generator)
+    found = _with_gradients(ours(states, table, targets, negatives, chunk=chunk), states, table)
+    expected = _with_gradients(_naive(states, table, targets, negatives, formula), states, table)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-7, rtol=1e-7)  # F.softplus is a straight line above 20, 2e-9 off
+
+
+@each_loss
+@each_shape
+def test_a_sampled_loss_passes_the_check_by_differences(name: str, shape: tuple[int, ...]) -> None:
+    states, table, targets, generator = _inputs(torch.float64)
+    states, targets = states.detach()[:5].requires_grad_(), targets[:5]
+    negatives = _negatives((5, 11) if len(shape) == 2 else shape, targets, generator)
+    assert torch.autograd.gradcheck(lambda h, w: LOSSES[name][0](h, w, targets, negatives, chunk=60), (states, table))
+
+
+@each_loss
+@each_shape
+@pytest.mark.parametrize("size", [1e4, 1e18])
+def test_extreme_scores_give_finite_losses_and_gradients(name: str, shape: tuple[int, ...], size: float) -> None:
+    states, table, targets, generator = _inputs(scale=size)
+    found = _with_gradients(LOSSES[name][0](states, table, targets, _negatives(shape, targets, generator)), states, table)
+    assert all(bool(tensor.isfinite().all()) for tensor in found)
+    assert found[0] > size / 100  # it is what the wrong order of such scores costs
+
+
+@each_loss
+@each_shape
+def test_rows_that_were_gathered_serve_as_well_as_the_whole_table(name: str, shape: tuple[int, ...]) -> None:
+    ours = LOSSES[name][0]
+    states, table, targets, generator = _inputs()
+    negatives = _negatives(shape, targets, generator)
+    used, places = torch.cat([targets, negatives.flatten()]).unique(return_inverse=True)
+    small = table.detach()[used].requires_grad_()
+    assert (places == 0).any()  # its row 0 is an item
+    gathered = _with_gradients(ours(states, small, places[:T], places[T:].view(shape)), states, small)
+    whole = _with_gradients(ours(states, table, targets, negatives), states, table)
+    unused = torch.ones(N, dtype=torch.bool).index_fill_(0, used, False)
+    assert unused[0]
+    assert not whole[2][unused].any()
+    whole[2] = whole[2][used]
+    _assert_equal(gathered, whole)
+
+
+@each_loss
+@each_shape
+def test_a_sampled_loss_without_gradients_is_the_same(name: str, shape: tuple[int, ...]) -> None:
+    states, table, targets, generator = _inputs()
+    negatives = _negatives(shape, targets, generator)
+    loss = LOSSES[name][0](states, table, targets, negatives)
+    with torch.no_grad():
+        quiet = LOSSES[name][0](states, table, targets, negatives)
+    assert not quiet.requires_grad
+    assert quiet.item() == pytest.approx(loss.item(), rel=1e-6)
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_negatives_of_each_position_that_are_alike_are_shared_negatives(data: st.DataObject) -> None:
+    seed, drawn, rows = data.draw(st.integers(0, 2**20)), data.draw(st.integers(1, 7)), data.draw(st.integers(1, 6))
+    name = data.draw(st.sampled_from(sorted(LOSSES)))
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(rows, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    table = torch.randn(4, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    targets, negatives = uniform_negatives(4, (rows,), generator), uniform_negatives(4, (drawn,), generator)
+    one = _with_gradients(LOSSES[name][0](states, table, targets, negatives), states, table)
+    other = _with_gradients(LOSSES[name][0](states, table, targets, negatives.expand(rows, drawn)), states, table)
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+@pytest.mark.parametrize(("t", "beta"), [(0.0, 1.0), (0.5, 0.75), (1.0, 0.5)])
+def test_gbce_of_three_items_by_hand(shape: tuple[int, ...], t: float, beta: float) -> None:
+    # scores log 3 of the target and -log 3 of the negative: sigmoids 3/4 and 1/4; one of two other items is sampled: alpha 1/2
+    states, table = torch.ones(1, 1), torch.tensor([[99.0], [math.log(3)], [-math.log(3)], [0.0]])
+    loss = gbce_loss(states, table, torch.tensor([1]), torch.full(shape, 2), n_items=4, t=t)
+    assert loss.item() == pytest.approx((beta * math.log(4 / 3) + math.log(4 / 3)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2)])
+def test_bpr_of_three_items_by_hand(shape: tuple[int, ...]) -> None:
+    # the target is log 3 above one negative and 2 log 3 above the other: sigmoids 3/4 and 9/10
+    states, table = torch.ones(1, 1), torch.tensor([[99.0], [math.log(3)], [-math.log(3)], [0.0]])
+    loss = bpr_loss(states, table, torch.tensor([1]), torch.tensor([2, 3]).expand(shape))
+    assert loss.item() == pytest.approx((math.log(10 / 9) + math.log(4 / 3)) / 2, rel=1e-6)
+
+
+def test_calibrated_gbce_finds_the_true_probabilities_where_plain_bce_does_not() -> None:
+    # one state, four items that follow with these shares, each position with one uniform negative that is not its target
+    shares = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+    targets, negatives, states = [], [], torch.ones(60 * 20, 1, dtype=torch.float64)
+    for item, share in enumerate(shares.tolist(), start=1):
+        for other in {1, 2, 3, 4} - {item}:
+            times = round(share * len(states) / 3)
+            targets += times * [item]
+            negatives += times * [[other]]
+    found = {}
+    for t in (0.0, 1.0):
+        table = torch.zeros(5, 1, dtype=torch.float64).requires_grad_()
+        for _ in range(400):
+            loss = gbce_loss(states, table, torch.tensor(targets), torch.tensor(negatives), n_items=5, t=t)
+            (gradient,) = torch.autograd.grad(loss, table)
+            with torch.no_grad():
+                table -= 8 * gradient
+        found[t] = table.detach()[1:, 0].sigmoid()
+    torch.testing.assert_close(found[1.0], shares, atol=1e-3, rtol=0)
+    assert (found[0.0] > shares + 0.05).all()
+
+
+@pytest.mark.parametrize(
+    ("n_items", "t", "message"), [(9, 1.5, "got 1.5"), (9, -0.1, "got -0.1"), (9, math.nan, "got nan"), (2, 0.5, "n_items 2")]
+)
+def test_gbce_refuses_a_calibration_or_a_catalogue_that_cannot_be(n_items: int, t: float, message: str) -> None:
+    states, table, targets, generator = _inputs()
+    with pytest.raises(ConfigError, match=message):
+        gbce_loss(states, table, targets, uniform_negatives(N, (3,), generator), n_items=n_items, t=t)
+
+
+@pytest.mark.parametrize("per_position", [False, True])
+def test_the_corrected_sum_over_few_negatives_is_right_in_expectation(per_position: bool) -> None:
+    states, table, targets, generator = _inputs(torch.float64, scale=0.5)
+    state, target = states.detach()[:1], targets[:1]
+    popularity = Popularity.of(torch.arange(N) + 3.0, power=0.5)
+    weight = (table.detach()[1:] @ state[0]).exp()
+    exact = weight.sum().item()
+    own = weight[target - 1].item()
+    estimates = []
+    for _ in range(3000):
+        negatives = popularity.draw((1, 4) if per_position else (4,), generator)
+        loss = sampled_softmax_loss(state, table.detach(), target, negatives, log_q=popularity.log_q.double())
+        estimates.append(own * math.exp(loss.item()))  # the loss is log(sum) - log(own)
+    mean, error = torch.tensor(estimates).mean().item(), torch.tensor(estimates).std().item() / math.sqrt(3000)
+    assert abs(mean - exact) < 4 * error
+    assert error < exact / 50
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_items_are_drawn_by_a_power_of_their_counts_and_log_q_says_so(power: float) -> None:
+    counts = torch.tensor([1000, 1, 4, 0, 16, 100, 0])
+    negatives, log_q = popularity_negatives(counts, (300, 1000), torch.Generator().manual_seed(0), power=power)
+    assert negatives.shape == (300, 1000)
+    weights = [0.0, 1.0, 4**power, 0.0, 16**power, 100**power, 0.0]
+    shares = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    torch.testing.assert_close(log_q, shares.log().float())
+    drawn = torch.bincount(negatives.flatten(), minlength=7) / negatives.numel()
+    assert (drawn[shares == 0] == 0).all()
+    assert ((drawn - shares).abs() <= 5 * (shares * (1 - shares) / negatives.numel()).sqrt()).all()
+
+
+def test_the_log_probabilities_are_the_widths_that_are_drawn_from() -> None:
+    generator = torch.Generator().manual_seed(0)
+    popularity = Popularity.of(torch.randint(0, 10**6, (5000,), generator=generator), power=0.75)
+    widths = popularity.shares.diff(prepend=torch.zeros(1, dtype=torch.float64))
+    assert popularity.shares[0] == 0
+    assert popularity.shares[-1] == 1
+    torch.testing.assert_close(popularity.log_q.double().exp(), widths, rtol=1e-5, atol=0)
+
+
+def test_the_same_generator_draws_the_same_and_one_item_is_drawn_always() -> None:
+    counts = torch.tensor([5.0, 1.0, 2.0, 3.0])
+    one, other = (popularity_negatives(counts, (50,), torch.Generator().manual_seed(3))[0] for _ in range(2))
+    assert torch.equal(one, other)
+    negatives, log_q = popularity_negatives(torch.tensor([9, 0, 2, 0]), (100,), torch.Generator().manual_seed(0))
+    assert (negatives == 2).all()
+    assert log_q.tolist() == [-math.inf, -math.inf, 0, -math.inf]
+
+
+@pytest.mark.parametrize(
+    ("counts", "power", "error", "message"),
+    [
+        ([5, 0, 0], 1.0, DataError, "none of 2 items has a count"),
+        ([5], 1.0, DataError, "none of 0 items"),
+        ([0, 1, -2], 1.0, DataError, "got -2.0 for item 2"),
+        ([0, math.nan, 1], 1.0, DataError, "got nan for item 1"),
+        ([0, 1, 1], -1.0, ConfigError, "got -1"),
+        ([0, 1, 1], math.inf, ConfigError, "got inf"),
+    ],
+)
+def test_counts_that_cannot_be_drawn_from_are_refused(counts: list[float], power: float, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        popularity_negatives(torch.tensor(counts), (3,), torch.Generator(), power=power)
+
+
 def test_padding_takes_no_probability_and_no_gradient() -> None:
     states, table, targets, generator = _inputs()
     with torch.no_grad():
         table[0] = 1e4  # would swallow everything if it took part
     negatives = uniform_negatives(N, (500,), generator)
     assert 0 not in negatives
-    for loss in (softmax_loss(states, table, targets), sampled_softmax_loss(states, table, targets, negatives)):
+    for loss in (
+        softmax_loss(states, table, targets),
+        sampled_softmax_loss(states, table, targets, negatives),
+        gbce_loss(states, table, targets, negatives, n_items=N),
+        bpr_loss(states, table, targets, negatives),
+    ):
         assert loss.item() < 20
         assert not torch.autograd.grad(loss, table)[0][0].any()
 
