@@ -95,7 +95,9 @@ def test_one_step_of_adamw_moves_by_the_learning_rate_and_decays_matrices_only()
 
 def test_the_rate_warms_up_linearly_and_falls_linearly() -> None:
     point = Point()
-    step: GradientStep[float] = GradientStep(point, lambda batch: point.vector.sum(), learning_rate=1.0, warmup_steps=2, decay_until=4)
+    step: GradientStep[float] = GradientStep(
+        point, lambda batch: point.vector.sum(), learning_rate=1.0, warmup_steps=2, total_steps=4, schedule="linear"
+    )
     moves = []
     for _ in range(5):
         before = point.vector.item()
@@ -106,7 +108,7 @@ def test_the_rate_warms_up_linearly_and_falls_linearly() -> None:
 
 def test_a_decay_that_ends_before_the_warm_up_is_refused() -> None:
     with pytest.raises(ConfigError, match="above the 5 steps of warm-up, got 5"):
-        GradientStep(Point(), lambda batch: torch.zeros(()), learning_rate=1.0, warmup_steps=5, decay_until=5)
+        GradientStep(Point(), lambda batch: torch.zeros(()), learning_rate=1.0, warmup_steps=5, total_steps=5, schedule="linear")
 
 
 def test_clipping_shortens_the_gradient_before_the_moments_see_it() -> None:

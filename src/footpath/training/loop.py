@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Final, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from footpath.errors import ConfigError
+from footpath.errors import ConfigError, RunError, did_you_mean
 from footpath.progress import Progress
-from footpath.training.adamw import AdamW
+from footpath.training.adamw import AdamW, clip_gradients
+from footpath.training.checkpoint import Checkpoint, Resumable, Saved
+from footpath.training.distributed import Divisible, GradientSum, copied_from_first, from_all, same_everywhere, summed, world
+from footpath.training.fingerprint import fingerprint_of
 
 Batch = TypeVar("Batch")
 BatchOut = TypeVar("BatchOut", covariant=True)
+Schedule = Literal["constant", "linear", "cosine"]
 
 
 class Batches(Protocol[BatchOut]):
@@ -32,7 +37,8 @@ class Batches(Protocol[BatchOut]):
 
 @dataclass(frozen=True)
 class Epoch:
-    """loss: mean over batches. validation: what `evaluate` gave, None without it. cpu_seconds: of all threads, evaluation left out."""
+    """loss: mean over batches. validation: what `evaluate` gave, None without it. cpu_seconds: of all threads and
+    processes, evaluation left out."""
 
     number: int
     loss: float
@@ -66,8 +72,12 @@ class EarlyStop:
 class GradientStep(Generic[Batch]):
     """The ordinary step: a loss, its gradient, clipped where asked, and AdamW on a learning-rate schedule.
 
-    l2: weight decay a unit of learning rate. clip_norm: longest gradient. warmup_steps: the rate rises linearly over these. decay_until:
-    then it falls linearly, to 0 at this step; None: it stays. Raises ConfigError where the loss or the clipped gradient is not finite.
+    loss: the mean over the real positions of a batch. l2: weight decay a unit of learning rate. clip_norm: longest gradient.
+    warmup_steps: the rate rises linearly over these; then it stays (constant), or falls to 0 at step `total_steps`, in a straight line
+    or along half a cosine (Loshchilov and Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983, without restarts).
+    generators: what the loss draws from besides torch's global generator, so that a training can be resumed exactly.
+    Under torchrun each process learns from its rows of a batch, which must be `Divisible`, and gradients are summed.
+    Raises ConfigError where the loss or the clipped gradient is not finite.
     """
 
     def __init__(
@@ -78,36 +88,75 @@ class GradientStep(Generic[Batch]):
         learning_rate: float,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        schedule: Schedule = "constant",
         warmup_steps: int = 0,
-        decay_until: int | None = None,
+        total_steps: int | None = None,
+        generators: Mapping[str, torch.Generator] | None = None,
     ) -> None:
-        if decay_until is not None and decay_until <= warmup_steps:
-            raise ConfigError(f"decay_until must be above the {warmup_steps} steps of warm-up, got {decay_until}")
+        if schedule not in get_args(Schedule):
+            known = get_args(Schedule)
+            raise ConfigError(f"schedule must be one of {', '.join(known)}, got {schedule!r}{did_you_mean(schedule, known)}")
+        if schedule != "constant" and (total_steps is None or total_steps <= warmup_steps):
+            raise ConfigError(f"a {schedule} schedule needs total_steps above the {warmup_steps} steps of warm-up, got {total_steps}")
         self._parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         self._optimizer = AdamW(self._parameters, l2=l2)
         self._loss, self._clip_norm, self._learning_rate = loss, clip_norm, learning_rate
-        self._warmup_steps, self._decay_until, self._steps = warmup_steps, decay_until, 0
+        self._schedule, self._warmup_steps, self._total_steps, self._steps = schedule, warmup_steps, total_steps, 0
+        self._generators = dict(generators or {})
+        self._sum = GradientSum(self._parameters) if world().size > 1 else None
 
     def __call__(self, batch: Batch) -> float:
-        loss = self._loss(batch)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ConfigError(f"the loss became {value} at learning_rate {self._learning_rate:g}: {_REMEDY}")
-        torch.autograd.backward(loss)
+        value = self._gradient(batch) if self._sum is None else self._gradient_with_others(batch, self._sum)
         if self._clip_norm is not None:
-            norm = nn.utils.clip_grad_norm_(self._parameters, self._clip_norm).item()
+            norm = clip_gradients(self._parameters, self._clip_norm)
             if not math.isfinite(norm):
                 raise ConfigError(f"the gradient became {norm} at learning_rate {self._learning_rate:g}: {_REMEDY}")
         self._optimizer.step(self._learning_rate * self._share_of_rate())
         self._steps += 1
         return value
 
+    def state(self) -> dict[str, Tensor]:
+        """Moments, the number of steps and the state of the generators: all that the next step depends on besides weights."""
+        moments = {f"optimizer.{name}": tensor for name, tensor in self._optimizer.state().items()}
+        drawn = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
+        return {**moments, **drawn, "steps": torch.tensor(self._steps)}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """The inverse of `state`, on a step that was built alike; raises KeyError where something is missing."""
+        self._optimizer.load(_under("optimizer.", state))
+        for name, generator in self._generators.items():
+            generator.set_state(state[f"generator.{name}"])
+        self._steps = int(state["steps"])
+
+    def _gradient(self, batch: Batch) -> float:
+        loss = self._loss(batch)
+        value = self._checked(loss.item())
+        torch.autograd.backward(loss)
+        return value
+
+    def _gradient_with_others(self, batch: Batch, sum_up: GradientSum) -> float:
+        if not isinstance(batch, Divisible):
+            raise ConfigError(f"several processes cannot share a batch of type {type(batch).__name__}: it has no rows_of and n_real")
+        here = world()
+        part = batch.rows_of(here.rank, here.size)
+        weight = part.n_real / batch.n_real
+        # without a position of its own a process goes through the whole batch for nothing: what it draws stays in step with the others
+        loss = self._loss(part if weight else batch) * weight
+        torch.autograd.backward(loss)
+        return self._checked(sum_up(loss.item()))
+
+    def _checked(self, value: float) -> float:
+        if not math.isfinite(value):
+            raise ConfigError(f"the loss became {value} at learning_rate {self._learning_rate:g}: {_REMEDY}")
+        return value
+
     def _share_of_rate(self) -> float:
         if self._steps < self._warmup_steps:
             return (self._steps + 1) / self._warmup_steps
-        if self._decay_until is None:
+        if self._schedule == "constant" or self._total_steps is None:
             return 1.0
-        return max(0.0, (self._decay_until - self._steps) / (self._decay_until - self._warmup_steps))
+        gone = min(1.0, (self._steps - self._warmup_steps) / (self._total_steps - self._warmup_steps))
+        return 1 - gone if self._schedule == "linear" else (1 + math.cos(math.pi * gone)) / 2
 
 
 _REMEDY: Final = "lower learning_rate, for instance by ten, and look for extreme values in what is fitted"
@@ -123,25 +172,52 @@ def train(
     evaluate: Callable[[], float] | None = None,
     early_stop: EarlyStop | None = None,
     progress: Progress | None = None,
+    watch: Callable[[Epoch], bool] | None = None,
+    checkpoint: Path | None = None,
+    fingerprint: str = "",
 ) -> History:
     """Run epochs of `step` over batches; with `evaluate`, the module ends with the weights of the epoch where that was highest.
 
     step: takes a batch, changes weights, gives the loss. evaluate: higher is better; it runs with the module in evaluation mode and
     without gradients. seed: of the order of batches; call inside `isolated_seed` for the module's own randomness.
-    Raises ConfigError where a weight or the validation figure is not finite.
+    watch: called after each epoch, ends training where it gives True.
+    checkpoint: a directory in which progress is kept, every few seconds at the end of an epoch, and from which the same call goes on after
+    a kill, to the same losses, figures and weights; epochs that it holds are not watched again, and a finished training returns at once.
+    The step must be `Resumable`. fingerprint: of data and settings, for a checkpoint and for several processes, which must agree on it.
+    Under torchrun every process calls this alike; the first one decides, watches and writes, all end with the same weights.
+    Raises ConfigError where a weight or the validation figure is not finite or processes differ, RunError for a checkpoint that is
+    damaged or of another training, or where another process ended.
     """
     if epochs < 1:
         raise ConfigError(f"epochs must be at least 1, got {epochs}")
+    if checkpoint is not None and not isinstance(step, Resumable):
+        raise ConfigError(f"a step without state() and load() cannot go on from {checkpoint}: train without a checkpoint")
     early_stop = EarlyStop() if early_stop is None else early_stop
-    rng = np.random.default_rng(seed)
-    done: list[Epoch] = []
-    best_epoch, best_value, best_weights = 0, -math.inf, None
-    for number in range(1, epochs + 1):
+    here = world()
+    settings = fingerprint_of(
+        fingerprint=fingerprint,
+        epochs=epochs,
+        seed=seed,
+        validation=evaluate is not None,
+        **dataclasses.asdict(early_stop),
+        batches=len(batches),
+        weights={name: list(tensor.shape) for name, tensor in module.state_dict().items()},
+    )
+    same_everywhere(settings)
+    copied_from_first(list(module.state_dict().values()))
+    if here.rank:
+        torch.manual_seed(torch.initial_seed() + here.rank)  # other rows, other dropout
+    run = _Run(module, step, np.random.default_rng(seed))
+    kept = None if checkpoint is None else Checkpoint(checkpoint, settings)
+    if kept is not None:
+        run.resume(kept)
+    while not run.finished:
+        number = len(run.done) + 1
         module.train()
         clock, losses = time.process_time(), []
-        for batch in batches.shuffled(rng):
+        for batch in batches.shuffled(run.rng):
             losses.append(step(batch))
-            if progress is not None:
+            if progress is not None and here.rank == 0:
                 progress("training", (number - 1) * len(batches) + len(losses), epochs * len(batches))
         seconds = time.process_time() - clock
         module.eval()
@@ -150,19 +226,140 @@ def train(
         if evaluate is not None:
             with torch.no_grad():
                 value = evaluate()
-            if not math.isfinite(value):
-                raise ConfigError(f"the validation figure of epoch {number} is {value}: is the validation set empty? {_REMEDY}")
-        done.append(Epoch(number, math.fsum(losses) / len(losses), value, seconds))
-        if value is None:
-            best_epoch = number
-            continue
-        if value > best_value:
-            best_epoch, best_value, best_weights = number, value, copy.deepcopy(module.state_dict())
-        if early_stop.is_due(number, best_epoch):
-            break
-    if best_weights is not None:
-        module.load_state_dict(best_weights)
-    return History(tuple(done), best_epoch)
+        seconds, value = _agreed(seconds, value)
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"the validation figure of epoch {number} is {value}: is the validation set empty? {_REMEDY}")
+        run.note(Epoch(number, math.fsum(losses) / len(losses), value, seconds))
+        stops = watch is not None and here.rank == 0 and watch(run.done[-1])
+        writes = kept is not None and here.rank == 0 and kept.is_due()
+        stops, writes = _decided(stops, writes)
+        run.finished = stops or number == epochs or (value is not None and early_stop.is_due(number, run.best_epoch))
+        if run.finished:
+            run.restore_best()
+        if kept is not None and (writes or run.finished):
+            run.write(kept)
+    module.eval()
+    return History(tuple(run.done), run.best_epoch)
+
+
+class _Run:
+    """How far a training is: all that its next epoch depends on."""
+
+    def __init__(self, module: nn.Module, step: object, rng: np.random.Generator) -> None:
+        self.module, self.step, self.rng = module, step, rng
+        self.done: list[Epoch] = []
+        self.best_epoch, self.finished = 0, False
+        self._weights = _once_each(module.state_dict())
+        self._best: dict[str, Tensor] = {}
+
+    def note(self, epoch: Epoch) -> None:
+        """An epoch is the best where its figure is the highest, and without figures where it is the last."""
+        best = self.done[self.best_epoch - 1].validation if self.best_epoch else None
+        self.done.append(epoch)
+        if epoch.validation is None:
+            self.best_epoch = epoch.number
+        elif best is None or epoch.validation > best:
+            self.best_epoch = epoch.number
+            if not self._best:
+                self._best = {name: torch.empty_like(tensor) for name, tensor in self._weights.items()}
+            _copy(self._weights, self._best)
+
+    def restore_best(self) -> None:
+        if self.best_epoch != len(self.done):
+            _copy(self._best, self._weights)
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """By the first process; the others tell it where their generators are."""
+        drawn = [_generator_states(self.module)] if world().size == 1 else from_all(_generator_states(self.module))
+        if world().rank:
+            return
+        tensors = {f"weights.{name}": tensor for name, tensor in self._weights.items()}
+        if not self.finished:
+            assert isinstance(self.step, Resumable)
+            if self._best and self.best_epoch != len(self.done):
+                tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+            tensors |= {f"step.{name}": tensor for name, tensor in self.step.state().items()}
+            tensors |= {f"generators.{rank}": states for rank, states in enumerate(drawn)}
+        record = {
+            "epochs": [dataclasses.asdict(epoch) for epoch in self.done],
+            "best_epoch": self.best_epoch,
+            "finished": self.finished,
+            "order": self.rng.bit_generator.state,
+        }
+        checkpoint.write(tensors, record)
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Take over what the checkpoint holds, if it is there; raises RunError where it lacks something."""
+        saved = checkpoint.read()
+        same_everywhere(fingerprint_of(epochs_in_checkpoint=0 if saved is None else len(saved.record.get("epochs", ()))))
+        if saved is None:
+            return
+        try:
+            self._load(saved)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{checkpoint.path} does not hold what this training needs ({error!r}): delete it to train from the beginning"
+            ) from error
+
+    def _load(self, saved: Saved) -> None:
+        _copy(_under("weights.", saved.tensors), self._weights)
+        self.done = [Epoch(**epoch) for epoch in saved.record["epochs"]]
+        self.best_epoch, self.finished = saved.record["best_epoch"], saved.record["finished"]
+        if self.finished:
+            return
+        assert isinstance(self.step, Resumable)
+        self.step.load(_under("step.", saved.tensors))
+        self.rng.bit_generator.state = saved.record["order"]
+        if self.done[self.best_epoch - 1].validation is not None:
+            best = _under("best.", saved.tensors) or self._weights
+            self._best = {name: best[name].to(tensor, copy=True) for name, tensor in self._weights.items()}
+        states = saved.tensors.get(f"generators.{world().rank}")
+        if states is not None:  # there were as many processes before
+            _set_generator_states(self.module, states)
+
+
+def _agreed(seconds: float, value: float | None) -> tuple[float, float | None]:
+    """CPU-seconds of all processes, and the figure of the first one."""
+    if world().size == 1:
+        return seconds, value
+    figure = value if value is not None and world().rank == 0 else 0.0
+    total = summed(np.array([seconds, figure]))
+    return float(total[0]), None if value is None else float(total[1])
+
+
+def _decided(*answers: bool) -> tuple[bool, ...]:
+    """What the first process decided; the others answer False."""
+    return tuple(bool(answer) for answer in summed(np.array(answers, np.float64)))
+
+
+def _once_each(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the second names of weights that a module uses twice."""
+    first: dict[tuple[int, torch.Size], str] = {}
+    return {name: tensor for name, tensor in state.items() if first.setdefault((tensor.data_ptr(), tensor.shape), name) == name}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+@torch.no_grad()
+def _copy(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+    for name, tensor in target.items():
+        tensor.copy_(source[name])
+
+
+def _generator_states(module: nn.Module) -> Tensor:
+    """Of torch's global generators that the module draws from: the CPU's, then its GPU's."""
+    place = next(module.parameters()).device
+    states = [torch.get_rng_state()] + ([torch.cuda.get_rng_state(place)] if place.type == "cuda" else [])
+    return torch.cat(states)
+
+
+def _set_generator_states(module: nn.Module, states: Tensor) -> None:
+    place, n_cpu = next(module.parameters()).device, len(torch.get_rng_state())
+    torch.set_rng_state(states[:n_cpu].clone())
+    if place.type == "cuda":
+        torch.cuda.set_rng_state(states[n_cpu:].clone(), place)
 
 
 @contextmanager
