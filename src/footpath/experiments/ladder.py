@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -184,6 +184,8 @@ class Ladder:
         if model not in catalog.names() or self._finished(model):
             return
         left = self.time_left()
+        if model == _CLASSIC[0]:
+            left = max(left, _FINAL_SECONDS)  # so that there is an answer, however short the time
         if left <= 0:
             self._leave_out(model, "no time was left for it")
             return
@@ -382,11 +384,13 @@ class Ladder:
 
 
 @runtime_checkable
-class _Blends(Recommender, Protocol):
+class _Blends(Protocol):
     """What the ladder asks of the mixture beyond what every model does: to take models that are fitted already."""
 
-    def blend(self, members: Sequence[Recommender], validation: Holdout, *, progress: Progress | None = None) -> Self: ...
+    def blend(self, members: Sequence[Recommender], validation: Holdout, *, progress: Progress | None = None) -> _Blended: ...
 
+
+class _Blended(Recommender, Protocol):
     def weights_by_member(self) -> dict[str, float]: ...
 
 
