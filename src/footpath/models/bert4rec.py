@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from footpath.errors import ConfigError
+from footpath.models.layers import Dropout, feed_forward
 from footpath.models.sequence_model import SequenceModel
 from footpath.training.batches import Objective
 from footpath.training.objectives import masked
@@ -72,8 +73,8 @@ class BidirectionalBlock(nn.Module):
         self.heads = heads
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.project, self.combine = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.feed_forward = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim))
-        self.dropout = nn.Dropout(dropout)
+        self.feed_forward = feed_forward(dim, 4 * dim, nn.GELU(), dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B L D"], real: Bool[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
         b, length, dim = x.shape

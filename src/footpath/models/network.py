@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from footpath.models.item_table import ItemTable
-from footpath.models.layers import Clock, State
+from footpath.models.layers import Clock, Dropout, State
 from footpath.training.batches import MASK, Events
 
 SideInput = Literal["type", "value", "gap", "category"]
@@ -128,7 +128,7 @@ class Network(nn.Module):
         self.positions = nn.Embedding(max_len, dim) if positions else None
         self.side = side
         self.mask = None if causal else nn.Parameter(torch.zeros(dim))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks: Any = nn.ModuleList(blocks)  # each a block of layers.py, with initial and step, where causal
         self.norm = nn.LayerNorm(dim) if normalise else nn.Identity()
         self._scale = math.sqrt(dim) if scale_items else 1.0

@@ -36,9 +36,9 @@ from footpath.training.device import device
 from footpath.training.fingerprint import fingerprint_of
 from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
 from footpath.training.loop import train as run_epochs
-from footpath.training.losses import bpr_loss, gbce_loss, popularity_negatives, sampled_softmax_loss, softmax_loss, uniform_negatives
+from footpath.training.losses import Popularity, bpr_loss, gbce_loss, sampled_softmax_loss, softmax_loss, uniform_negatives
 from footpath.training.objectives import all_action, next_item
-from footpath.training.validation import ScoreChunks, validation_ndcg
+from footpath.training.validation import ScoreChunks, own_chunks, validation_ndcg
 
 _HISTORIES_AT_ONCE: Final = 256
 _SPARSE_FROM: Final = 2**17  # items; above, a step with sampled negatives touches so few rows that only these are updated
@@ -422,7 +422,10 @@ class SequenceModel(ABC):
             yield batch.rows, (states @ table.T).cpu()
 
     def _validation_figure(self, network: Network, popularity: Float32[np.ndarray, " N"], validation: Holdout) -> float:
-        return validation_ndcg(validation, self._score_chunks(network, validation.histories, popularity, validation.request_times))
+        def scores(histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None) -> ScoreChunks:
+            return self._score_chunks(network, histories, popularity, request_times)
+
+        return validation_ndcg(validation, own_chunks(validation, scores, asked=True))
 
 
 class _Loss:
@@ -430,7 +433,8 @@ class _Loss:
 
     def __init__(self, model: SequenceModel, network: Network, counts: Float32[Tensor, " N"]) -> None:
         self.generator = torch.Generator().manual_seed(model.seed)
-        self._model, self._network, self._counts = model, network, counts
+        self._model, self._network = model, network
+        self._popularity = Popularity.of(counts) if model.sampling == "popularity" else None
         self._n_items = len(counts)
         network.items.sparse = bool(model.negatives) and not model.per_position and self._n_items > _SPARSE_FROM
 
@@ -461,8 +465,8 @@ class _Loss:
 
     def _drawn(self, n_real: int) -> tuple[Int64[Tensor, "*shape"], Float32[Tensor, " N"] | None]:
         shape = (n_real, self._model.negatives) if self._model.per_position else (self._model.negatives,)
-        if self._model.sampling == "popularity":
-            return popularity_negatives(self._counts, shape, self.generator)
+        if self._popularity is not None:
+            return self._popularity.draw(shape, self.generator), self._popularity.log_q
         return uniform_negatives(self._n_items, shape, self.generator), None
 
 

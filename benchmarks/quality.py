@@ -1,0 +1,286 @@
+"""How well every model ranks, on four public logs: full ranking, intervals over users, paired tests.
+
+python benchmarks/quality.py DATA [--rows WORDS] [--list]     fit what is not finished yet
+python benchmarks/quality.py --table                          print what is
+
+DATA: the folder of the public logs, as in benchmarks/README.md. A row is one model, its settings, one seed, on one log under one protocol,
+and is measured twice: held (fitted without the validation events, which choose the epoch) and refit (fitted again with them, for as many
+epochs). Finished rows are kept in benchmarks/quality.json; a killed one goes on from its last epoch. WORDS: only rows whose name, such as
+`ml-1m loo sasrec 0`, holds all of these words. CPU-seconds are of this process, all threads; one thread unless OMP_NUM_THREADS says more.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads would spin, and be counted
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from footpath.evaluation.protocol import Evaluation, evaluate
+from footpath.events.store import ingest, open_store
+from footpath.models import catalog
+from footpath.recommender import Iterative, refit
+from footpath.sequences.split import Split
+from footpath.sequences.splits import split
+from footpath.statistics import paired_difference
+
+RESULTS: Final = Path(__file__).with_name("quality.json")
+METRICS: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "mrr@20")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A log under a protocol; options are those of `split`."""
+
+    data: str
+    protocol: str
+    events: str
+    items: str | None = None
+    test: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    task: str
+    model: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    label: str = ""
+
+
+TASKS: Final = {
+    "beauty loo": Task("amazon-beauty", "loo", "amazon-beauty/interactions.csv.gz", "amazon-beauty/items.csv.gz"),
+    "ml-1m loo": Task("ml-1m", "loo", "ml-1m/contiguous.csv.gz", "ml-1m/movies.csv.gz"),
+    "ml-1m-2001-2003 time": Task("ml-1m-2001-2003", "time", "ml-1m-2001-2003/interactions.csv.gz", options={"targets": "all"}),
+    "yoochoose given": Task(
+        "yoochoose-100k", "given", "yoochoose-100k/train_full.tsv.gz", test="yoochoose-100k/test.tsv.gz", options={"repeat": True}
+    ),
+    **{
+        f"yoochoose time {cut}": Task(
+            "yoochoose-100k",
+            "time",
+            "yoochoose-100k/train_full.tsv.gz",
+            test="yoochoose-100k/test.tsv.gz",
+            options={"repeat": True, "targets": "all", "quantiles": (cut - 0.1, cut)},
+        )
+        for cut in (0.7, 0.8, 0.9)
+    },
+}
+FLOOR: Final = ("popularity", "recent_popularity", "markov", "item_knn", "ease", "vsknn")
+
+
+def rows() -> Iterator[Row]:
+    """What the tables hold; settings that differ from a model's defaults were chosen on validation alone."""
+    for task in TASKS:
+        for model in FLOOR:
+            yield Row(task, model)
+        for model in ("rnn", "lstm", "gru4rec", "lru", "caser", "nextitnet"):
+            yield Row(task, model, SETTINGS.get((task, model), {}))
+        for model in ("sasrec", "esasrec", "hstu"):
+            yield Row(task, model, SETTINGS.get((task, model), {}), (0, 1, 2))
+        yield Row(task, "bert4rec", SETTINGS.get((task, "bert4rec"), {}))
+
+
+SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("ml-1m loo", "sasrec"): {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.001, "patience": 8},
+    ("ml-1m loo", "esasrec"): {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.001, "patience": 8},
+    ("ml-1m loo", "hstu"): {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.001, "patience": 8},
+    ("ml-1m loo", "bert4rec"): {"max_len": 200, "patience": 15},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--rows", default="", help="words that a row's name must hold")
+    parser.add_argument("--work", type=Path, default=Path("quality-work"), help="stores, checkpoints and each user's figures")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.table:
+        print(table(read_results()))
+        return
+    wanted = [
+        (row, seed) for row in rows() for seed in row.seeds if all(word in name(row, seed).split() for word in arguments.rows.split())
+    ]
+    if arguments.list or arguments.data is None:
+        done = read_results()
+        for row, seed in wanted:
+            print(f"{'done' if name(row, seed) in done else '    '}  {name(row, seed)}")
+        return
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    parts: dict[str, Split] = {}
+    for row, seed in wanted:
+        if name(row, seed) in read_results():
+            continue
+        if row.task not in parts:
+            parts[row.task] = split_of(TASKS[row.task], arguments.data, arguments.work)
+        measured = measure(row, seed, parts[row.task], arguments.work)
+        results = read_results()
+        results[name(row, seed)] = measured
+        compare(results, arguments.work)
+        write_results(results)
+        print(line(name(row, seed), measured), flush=True)
+
+
+def name(row: Row, seed: int) -> str:
+    return " ".join(part for part in (row.task, row.label or row.model, str(seed)) if part)
+
+
+def split_of(task: Task, data: Path, work: Path) -> Split:
+    store = work / "stores" / task.data
+    if not store.is_dir():
+        store.parent.mkdir(parents=True, exist_ok=True)
+        beside = {name: None if file is None else [data / file] for name, file in (("items", task.items), ("test", task.test))}
+        ingest([data / task.events], store, name=task.data, **beside)
+    return split(open_store(store), task.protocol, **task.options)  # type: ignore[arg-type]
+
+
+def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
+    """Held and refit figures of one row, with each user's NDCG@10 and recall@20 left in the work folder."""
+    key = name(row, seed).replace(" ", "_")
+    fields = dict(row.fields) | ({"seed": seed} if "seed" in catalog_fields(row.model) else {})
+    model = catalog.create(row.model, **fields)
+    if isinstance(model, Iterative):
+        model.observed(checkpoint=work / "checkpoints" / key)
+    started = time.process_time()
+    held = model.fit(parts.train, validation=parts.validation)
+    held_cpu = time.process_time() - started
+    history = getattr(held, "history", None)
+    epochs = None
+    if history is not None:
+        epochs = {
+            "best": history.best_epoch,
+            "run": len(history.epochs),
+            "validation": [None if epoch.validation is None else round(epoch.validation, 5) for epoch in history.epochs],
+            "cpu_s": round(sum(epoch.cpu_seconds for epoch in history.epochs), 1),
+        }
+    figures = {"held": evaluate(held, parts, metrics=METRICS, fitted_on="train", fit_cpu_s=held_cpu)}
+    started = time.process_time()
+    again = refit(held, parts.refit)
+    figures["refit"] = evaluate(again, parts, metrics=METRICS, fitted_on="refit", fit_cpu_s=time.process_time() - started)
+    folder = work / "users"
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"{variant} {metric}": found.per_list[metric] for variant, found in figures.items() for metric in ("ndcg@10", "recall@20")}
+    np.savez_compressed(folder / f"{key}.npz", **arrays)
+    return {
+        "data": TASKS[row.task].data,
+        "protocol": parts.protocol,
+        "details": {key: value for key, value in parts.details.items() if key in ("cuts", "targets", "repeat", "fingerprint")},
+        "model": row.model,
+        "settings": fields,
+        "seed": seed,
+        "epochs": epochs,
+        "rule": "epoch of the best validation NDCG@10" if epochs else "nothing was chosen on validation",
+        **{variant: _figures(found) for variant, found in figures.items()},
+    }
+
+
+def catalog_fields(model: str) -> Mapping[str, Any]:
+    return next(entry for entry in catalog.describe() if entry["name"] == model)["hyperparameters"]
+
+
+def _figures(found: Evaluation) -> dict[str, Any]:
+    return {
+        **{metric: [round(interval.value, 5), _round(interval.low), _round(interval.high)] for metric, interval in found.metrics.items()},
+        "n": found.n_histories,
+        "fit_cpu_s": None if found.fit_cpu_s is None else round(found.fit_cpu_s, 1),
+        "score_cpu_s": round(found.score_cpu_s, 2),
+    }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
+
+
+def compare(results: dict[str, Any], work: Path) -> None:
+    """Each row against the best floor row of its task, and HSTU and eSASRec against SASRec of the same seed: on the same users."""
+    for key, row in results.items():
+        own = work / "users" / f"{key.replace(' ', '_')}.npz"
+        if not own.is_file():
+            continue
+        task, seed = key[: key.rindex(" ")].rsplit(" ", 1)[0], row["seed"]
+        others = [f"{task} sasrec {seed}"] if row["model"] in ("hstu", "esasrec") else []
+        floors = [f"{task} {model} 0" for model in FLOOR if f"{task} {model} 0" in results]
+        if floors:
+            others.append(max(floors, key=lambda name: results[name]["held"]["ndcg@10"][0]))
+        for other in others:
+            theirs = work / "users" / f"{other.replace(' ', '_')}.npz"
+            if other == key or not theirs.is_file() or other in row.get("against", {}):
+                continue
+            with np.load(own) as a, np.load(theirs) as b:
+                found = {measure: paired_difference(a[measure], b[measure]) for measure in a.files}
+            row.setdefault("against", {})[other] = {
+                measure: [round(test.difference, 5), round(test.low, 5), round(test.high, 5), round(test.p_value, 4)]
+                for measure, test in found.items()
+            }
+
+
+def read_results() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
+def write_results(results: Mapping[str, Any]) -> None:
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(results[key])}" for key in sorted(results))
+    beside = RESULTS.with_suffix(".tmp")
+    beside.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    beside.replace(RESULTS)
+
+
+def line(key: str, row: Mapping[str, Any]) -> str:
+    best = "" if row["epochs"] is None else f", epoch {row['epochs']['best']} of {row['epochs']['run']}"
+    variants = "; ".join(
+        f"{variant} R@10 {row[variant]['recall@10'][0]:.4f} N@10 {row[variant]['ndcg@10'][0]:.4f}" for variant in ("held", "refit")
+    )
+    return f"{key}: {variants}; {row['held']['fit_cpu_s']} + {row['refit']['fit_cpu_s']} CPU-s{best}"
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Markdown: a table for each log and protocol, best refit NDCG@10 first; intervals are of users, spreads of seeds."""
+    parts = []
+    for task in TASKS:
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for key, row in results.items():
+            if key.startswith(f"{task} "):
+                found.setdefault(key[len(task) + 1 : key.rindex(" ")], []).append(row)
+        if not found:
+            continue
+        k = 20 if task.startswith("yoochoose") else 10
+        parts.append(
+            f"\n**{task}**\n\n| model | seeds | held recall@{k} | held ndcg@{k} | refit recall@{k} | refit ndcg@{k} | CPU-s to fit, held |"
+        )
+        parts.append("|---|---|---|---|---|---|---|")
+        for model, of_seeds in sorted(found.items(), key=lambda pair: -_mean(pair[1], "refit", f"ndcg@{k}")):
+            cells = [_cell(of_seeds, variant, f"{metric}@{k}") for variant in ("held", "refit") for metric in ("recall", "ndcg")]
+            cpu = _mean_of([row["held"]["fit_cpu_s"] for row in of_seeds])
+            parts.append(f"| {model} | {len(of_seeds)} | {' | '.join(cells)} | {cpu:,.0f} |")
+    return "\n".join(parts)
+
+
+def _mean(of_seeds: list[Mapping[str, Any]], variant: str, metric: str) -> float:
+    return _mean_of([row[variant][metric][0] for row in of_seeds])
+
+
+def _mean_of(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _cell(of_seeds: list[Mapping[str, Any]], variant: str, metric: str) -> str:
+    low, high = (_mean_of([row[variant][metric][place] for row in of_seeds]) for place in (1, 2))
+    return f"{_mean(of_seeds, variant, metric):.4f} [{low:.4f}, {high:.4f}]"
+
+
+if __name__ == "__main__":
+    main()
