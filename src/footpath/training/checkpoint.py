@@ -33,7 +33,10 @@ _SHARE_OF_TIME: Final = 0.1
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A training step that can give away what it has gathered (moments, counters, its own generators) and take it back."""
+    """A training step that can give away what it has gathered (moments, counters, its own generators) and take it back.
+
+    The states of generators are under names that begin with `generator.`: each of several processes has its own.
+    """
 
     def state(self) -> Mapping[str, Tensor]: ...
 

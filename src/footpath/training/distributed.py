@@ -114,6 +114,8 @@ def summed(values: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape
 
 def from_all(tensor: Tensor) -> list[Tensor]:
     """This tensor of every process, by rank; it must have one shape everywhere."""
+    if world().size == 1:
+        return [tensor]
     found = [torch.empty_like(tensor) for _ in range(world().size)]
     with _together("collecting states"):
         torch.distributed.all_gather(found, tensor)

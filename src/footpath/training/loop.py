@@ -122,7 +122,7 @@ class GradientStep(Generic[Batch]):
         return {**moments, **drawn, "steps": torch.tensor(self._steps)}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """The inverse of `state`, on a step that was built alike; raises KeyError where something is missing."""
+        """The inverse of `state`, on a step that was built alike; raises KeyError or RunError where something is missing."""
         self._optimizer.load(_under("optimizer.", state))
         for name, generator in self._generators.items():
             generator.set_state(state[f"generator.{name}"])
@@ -270,16 +270,18 @@ class _Run:
 
     def write(self, checkpoint: Checkpoint) -> None:
         """By the first process; the others tell it where their generators are."""
-        drawn = [_generator_states(self.module)] if world().size == 1 else from_all(_generator_states(self.module))
-        if world().rank:
-            return
+        assert isinstance(self.step, Resumable)
         tensors = {f"weights.{name}": tensor for name, tensor in self._weights.items()}
         if not self.finished:
-            assert isinstance(self.step, Resumable)
+            state = self.step.state()
+            own = {name: tensor for name, tensor in state.items() if name.startswith("generator.")}
+            for name, tensor in sorted({"global": _global_generators(self.module), **own}.items()):
+                tensors |= {f"process.{rank}.{name}": drawn for rank, drawn in enumerate(from_all(tensor))}
+            tensors |= {f"step.{name}": tensor for name, tensor in state.items() if name not in own}
             if self._best and self.best_epoch != len(self.done):
                 tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
-            tensors |= {f"step.{name}": tensor for name, tensor in self.step.state().items()}
-            tensors |= {f"generators.{rank}": states for rank, states in enumerate(drawn)}
+        if world().rank:
+            return
         record = {
             "epochs": [dataclasses.asdict(epoch) for epoch in self.done],
             "best_epoch": self.best_epoch,
@@ -308,14 +310,16 @@ class _Run:
         if self.finished:
             return
         assert isinstance(self.step, Resumable)
-        self.step.load(_under("step.", saved.tensors))
+        drawn = _under(f"process.{world().rank}.", saved.tensors)
+        if drawn:
+            _set_global_generators(self.module, drawn.pop("global"))
+        else:  # there were fewer processes before
+            drawn = {name: tensor for name, tensor in _under("process.0.", saved.tensors).items() if name != "global"}
+        self.step.load(_under("step.", saved.tensors) | drawn)
         self.rng.bit_generator.state = saved.record["order"]
         if self.done[self.best_epoch - 1].validation is not None:
             best = _under("best.", saved.tensors) or self._weights
             self._best = {name: best[name].to(tensor, copy=True) for name, tensor in self._weights.items()}
-        states = saved.tensors.get(f"generators.{world().rank}")
-        if states is not None:  # there were as many processes before
-            _set_generator_states(self.module, states)
 
 
 def _agreed(seconds: float, value: float | None) -> tuple[float, float | None]:
@@ -348,14 +352,13 @@ def _copy(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
         tensor.copy_(source[name])
 
 
-def _generator_states(module: nn.Module) -> Tensor:
-    """Of torch's global generators that the module draws from: the CPU's, then its GPU's."""
+def _global_generators(module: nn.Module) -> Tensor:
+    """The states of torch's own generators that the module draws from: the CPU's, then its GPU's."""
     place = next(module.parameters()).device
-    states = [torch.get_rng_state()] + ([torch.cuda.get_rng_state(place)] if place.type == "cuda" else [])
-    return torch.cat(states)
+    return torch.cat([torch.get_rng_state()] + ([torch.cuda.get_rng_state(place)] if place.type == "cuda" else []))
 
 
-def _set_generator_states(module: nn.Module, states: Tensor) -> None:
+def _set_global_generators(module: nn.Module, states: Tensor) -> None:
     place, n_cpu = next(module.parameters()).device, len(torch.get_rng_state())
     torch.set_rng_state(states[:n_cpu].clone())
     if place.type == "cuda":
