@@ -151,8 +151,10 @@ class Network(nn.Module):
         event.requests: when the next question is asked. Once the window is full, it moves on and is read anew, since every place in it
         changes. Where request times are used, the event before is read again, now that it is known when its question was answered.
         """
+        if reading is None and not self.causal:
+            return self.read(event)
         if reading is None:
-            caches = tuple(block.initial(len(event.items)) for block in self.blocks) if self.causal else ()
+            caches = tuple(block.initial(len(event.items)) for block in self.blocks)
             return self._read(event, caches, event, 0, None)
         window = _joined(reading.events, event)
         n = window.items.shape[1]
