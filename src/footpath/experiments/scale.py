@@ -343,7 +343,7 @@ def _page(made: Scale) -> str:
                 )
             )
         series = {_size(dim, blocks) or name: [figure(dim, blocks, share) for share in shares] for dim, blocks in sizes}
-        kept = ". ".join(kept_in_words(name, one) for one in verdict["keeps"])
+        kept = ". ".join(kept_in_words(f"`{name}`", one) for one in verdict["keeps"])
         figures.append(
             Figure(
                 f"share-{name}",
@@ -385,7 +385,7 @@ def _page(made: Scale) -> str:
             "CPU": (f"{sum(cell.cpu_s for cell in made.cells):,.0f} s", "to fit and to judge"),
         },
         figures,
-        said=[f"{name}: {verdict['verdict']}" for name, verdict in made.verdicts.items()],
+        said=[f"`{name}`: {verdict['verdict']}" for name, verdict in made.verdicts.items()],
         commands=[made.command],
         notes=[RULE],
     )
