@@ -60,6 +60,12 @@ def test_the_winner_has_the_best_figure_on_validation(found: Best) -> None:
     assert judged[found.figures["winner"]] == max(judged.values())
 
 
+def test_the_mixture_of_what_was_climbed_is_on_the_ladder(found: Best) -> None:
+    mixture = next(rung for rung in found.figures["ladder"] if rung["name"] == "mixture")
+    assert mixture["ndcg"] is not None or "time" in mixture["note"]
+    assert "weights:" in mixture["note"] or mixture["ndcg"] is None
+
+
 def test_the_budget_holds_from_begin_to_end(found: Best) -> None:
     assert found.figures["time"]["wall_s"] < 1.1 * 18 + 2  # other work on the machine is not this search's to answer for
 

@@ -210,7 +210,7 @@ class Ladder:
         order = _OF_SESSIONS if self.parts.train.n_events <= _SESSION_EVENTS * len(self.parts.train) else _SEQUENCE
         listed = catalog.names()
         known = [name for name in order if name in listed]
-        others = [name for name in listed if name not in order and catalog.entry(name).extra == "models"]
+        others = [name for name in listed if name not in (*order, "mixture") and catalog.entry(name).extra == "models"]
         chosen = known or others[:2]
         for name in others:
             if name not in chosen:
