@@ -22,7 +22,10 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
     json: console.Json = False,
 ) -> None:
-    """Fit a model on all events, its settings chosen on a validation split where it has any to choose."""
+    """Fit a model on all events, its settings chosen on a validation split where it has any to choose.
+
+    Killed and started again, it goes on from its last epoch. Several processes: torchrun --nproc-per-node 2 -m footpath train ...
+    """
     from footpath.experiments import runs
 
     with console.progress() as progress:
@@ -38,6 +41,8 @@ def train(
             overwrite=overwrite,
             progress=progress,
         )
+    if runs.process_number() != 0:  # under torchrun one process speaks for all
+        return
     if json:
         console.print_json({"run": str(into)} | dict(run.record))
         return

@@ -3,6 +3,9 @@
 RUN/run.json          what was fitted on what, and how the settings were chosen
 RUN/model/            hyper-parameters, vocabulary and weights (footpath.models.storage)
 RUN/items.parquet     item ids and titles, for people
+RUN/learning-curves.html  loss and validation by epoch, of models that have epochs
+
+While it is fitted, progress lies in a hidden folder beside it, .RUN.unfinished: the same command goes on from there after a kill.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +29,11 @@ import pyarrow.parquet as pq
 from footpath.errors import ConfigError, DataError, RunError
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
+from footpath.experiments.curves import epochs_of, page
 from footpath.experiments.reasons import because
 from footpath.models import catalog, storage
 from footpath.progress import Progress
-from footpath.recommender import Recommender, Settled, hyperparameters, recommend, refit
+from footpath.recommender import Iterative, Recommender, Settled, hyperparameters, recommend
 from footpath.sequences.build import to_sequences
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Split
@@ -37,6 +41,7 @@ from footpath.sequences.splits import split
 
 FORMAT = 1
 
+_LONGEST_WAIT_S: Final = 600
 _FEWEST_HISTORIES, _SMALLEST_SHARE = 30, 0.01
 """Of users: below either, validation speaks for too few."""
 
@@ -83,22 +88,57 @@ def train(
     """
     check_target(into, overwrite=overwrite)
     fresh = catalog.create(model, **(fields or {}))
+    unfinished = into.parent / f".{into.name}.unfinished"
     log = open_store(store)
     events = to_sequences(log, event_types=event_types, core=core, seed=seed)
     cpu = time.process_time()
     chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
+    curves: dict[str, Any] = {}
     if isinstance(fresh, Settled):
         parts = _validation_split(log, event_types=event_types, core=core, seed=seed, repeat=repeat)
-        held = fresh.fit(parts.train, validation=parts.validation, progress=progress)
+        held = _kept_in(fresh, unfinished / "held").fit(parts.train, validation=parts.validation, progress=progress)
         n = 0 if parts.validation is None else len(parts.validation)
         chosen = {"by": f"validation of the {parts.protocol} split, {n:,} histories", "protocol": parts.protocol, "n_histories": n}
         chosen["fields"] = _changes(fresh, held)
-        fitted = refit(held, events, progress=progress)
+        curves["held"] = epochs_of(held)
+        fitted = _kept_in(settled(held), unfinished / "refit").fit(events, progress=progress)
     else:
-        fitted = fresh.fit(events, progress=progress)
+        fitted = _kept_in(fresh, unfinished / "refit").fit(events, progress=progress)
+    curves["refit"] = epochs_of(fitted)
     cpu_s = round(time.process_time() - cpu, 2)
     data = {"event_types": list(event_types) if event_types else None, "core": core, "seed": seed}
-    return write_run(into, fitted, log, store, events, data=data, chosen=chosen, repeat=repeat, fit_cpu_s=cpu_s)
+    if process_number() == 0:
+        write_run(into, fitted, log, store, events, data=data, chosen=chosen, repeat=repeat, fit_cpu_s=cpu_s, curves=curves)
+        shutil.rmtree(unfinished, ignore_errors=True)
+    else:
+        _wait_for(into)
+    return open_run(into)
+
+
+def process_number() -> int:
+    """Among the processes that torchrun started to train one model together; 0 for the one that writes, and where there is one."""
+    return int(os.environ.get("RANK", 0))
+
+
+def _wait_for(run: Path) -> None:
+    """Until the process that writes has written."""
+    deadline = time.monotonic() + _LONGEST_WAIT_S
+    while not (run / "run.json").is_file():
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"process {process_number()} waited {_LONGEST_WAIT_S} s for process 0 to write {run}: look at what that one says"
+            )
+        time.sleep(0.1)
+
+
+def settled(held: Recommender) -> Recommender:
+    """An unfitted model with what validation chose; as it is where validation chose nothing."""
+    return held.settled() if isinstance(held, Settled) else type(held)(**hyperparameters(held))
+
+
+def _kept_in(model: Recommender, checkpoint: Path) -> Recommender:
+    """The same model, whose next fit can be gone on with after a kill, where it can."""
+    return model.observed(checkpoint=checkpoint) if isinstance(model, Iterative) else model
 
 
 def check_target(into: Path, *, overwrite: bool = False) -> None:
@@ -120,13 +160,15 @@ def write_run(
     chosen: Mapping[str, Any],
     repeat: bool,
     fit_cpu_s: float,
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Run:
     """Write a model that was fitted on all events of a store as a run; what stands at `into` is replaced in one step.
 
-    data: how the events were chosen (`event_types`, `core`, `seed`). chosen: by what its settings were. texts: further files by name.
+    data: how the events were chosen (`event_types`, `core`, `seed`). chosen: by what its settings were. curves: the epochs of the held and
+    the last fit, which become a page too. texts: further files by name.
     """
-    record = {
+    record: dict[str, Any] = {
         "format": FORMAT,
         "footpath": version("footpath"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -142,11 +184,17 @@ def write_run(
         },
         "repeat": repeat,
         "fit_cpu_s": fit_cpu_s,
+        "epochs": {name: list(epochs) for name, epochs in (curves or {}).items()},
     }
+    files = dict(texts or {})
+    if any(record["epochs"].values()):
+        files["learning-curves.html"] = page(
+            record["model"], log.name, {name: epochs for name, epochs in record["epochs"].items() if epochs}
+        )
     features = events.item_features
     titles = [""] * events.n_items if features is None else list(features.titles)
     items = pa.table({"item_id": events.vocabulary.ids, "title": pa.array(titles[1:], pa.string())})
-    _write(into, fitted, record, items, texts or {})
+    _write(into, fitted, record, items, files)
     return open_run(into)
 
 
