@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -80,6 +80,22 @@ class Iterative(Protocol):
         ...
 
 
+@runtime_checkable
+class Retriever(Protocol):
+    """A model that finds the best items without a score for every item, for catalogues too large for B x N."""
+
+    def retrieve(
+        self, histories: SequenceDataset, k: int, *, request_times: Int64[np.ndarray, " B"] | None = None, exclude_seen: bool = True
+    ) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
+        """What the k largest scores of each row would be, but for rounding; index 0 and score -inf where there are fewer items."""
+        ...
+
+
+RETRIEVE_FROM: Final = 2**17
+"""Items; with more, `recommend` asks a Retriever to retrieve."""
+_RETRIEVED_AT_ONCE: Final = 1024
+
+
 def hyperparameters(model: Recommender) -> dict[str, Any]:
     """The init fields of a model by name."""
     return {f.name: getattr(model, f.name) for f in dataclasses.fields(model) if f.init}  # type: ignore[arg-type]
@@ -121,7 +137,8 @@ def recommend(
 
     memory_mib: small by default, for memory in small pieces is used again while large ones are fetched anew, at several times the price.
     repeat: whether items of the history may be recommended. candidates: only these item ids; unknown ones are refused.
-    Equal scores are ordered by index, which is shuffled when the vocabulary is built. Raises ConfigError (also where the histories
+    Equal scores are ordered by index, which is shuffled when the vocabulary is built. Above `RETRIEVE_FROM` items a Retriever is asked
+    to retrieve: the same lists, but for items whose scores differ by rounding alone. Raises ConfigError (also where the histories
     were built with another vocabulary than the model's), NotFittedError.
     """
     if k < 1:
@@ -146,6 +163,16 @@ def recommend(
     k_found = min(k, n_items - 1)
     indexes = np.zeros((len(histories), k), np.int32)
     scores = np.full((len(histories), k), -np.inf, np.float32)
+    if candidates is None and n_items > RETRIEVE_FROM and isinstance(model, Retriever):
+        for start in range(0, len(histories), _RETRIEVED_AT_ONCE):
+            chunk = histories.between(start, start + _RETRIEVED_AT_ONCE)
+            stop = start + len(chunk)
+            times = None if request_times is None else request_times[start:stop]
+            found = model.retrieve(chunk, k_found, request_times=times, exclude_seen=not repeat)
+            indexes[start:stop, :k_found], scores[start:stop, :k_found] = found
+            if progress is not None:
+                progress("recommending", stop, len(histories))
+        return Recommendations(model.items, histories.users, indexes, scores)
     rows = max(1, memory_mib * 2**20 // (8 * n_items))
     for start in range(0, len(histories), rows):
         chunk = histories.between(start, start + rows)

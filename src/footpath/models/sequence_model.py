@@ -17,7 +17,7 @@ from typing import ClassVar, Final, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int32, Int64
 from torch import Tensor, nn
 
 from footpath.errors import ConfigError, NotFittedError, RunError, did_you_mean
@@ -26,8 +26,9 @@ from footpath.models.histories import check_histories, event_counts, without_kno
 from footpath.models.item_table import ItemTable
 from footpath.models.item_text import text_vectors, whiten
 from footpath.models.network import Network, Reading, SideInput, SideInputs, category_numbers, side_input_names
+from footpath.models.retrieval import ExactIndex
 from footpath.progress import Progress
-from footpath.recommender import Watch, hyperparameters
+from footpath.recommender import Watch, hyperparameters, top_k
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
@@ -101,6 +102,7 @@ class SequenceModel(ABC):
     _best_epoch: int = field(init=False, repr=False, compare=False)
     _network: Network = field(init=False, repr=False, compare=False)
     _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
+    _index: ExactIndex | None = field(init=False, repr=False, compare=False, default=None)
     _watch: Watch | None = field(init=False, repr=False, compare=False, default=None)
     _checkpoint: Path | None = field(init=False, repr=False, compare=False, default=None)
 
@@ -214,7 +216,7 @@ class SequenceModel(ABC):
         if self.item_table != "id":
             network.items.hide_untrained(counts > 0)
         self.items, self.history, self._best_epoch = train.vocabulary, history, history.best_epoch
-        self._network, self._popularity = network.to("cpu").eval(), popularity
+        self._network, self._popularity, self._index = network.to("cpu").eval(), popularity, None
         return self
 
     def settled(self) -> Self:
@@ -255,6 +257,22 @@ class SequenceModel(ABC):
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(train) before it gives item vectors")
         with torch.inference_mode():
             return self._network.items.table().numpy().copy()
+
+    def retrieve(
+        self, histories: SequenceDataset, k: int, *, request_times: Int64[np.ndarray, " B"] | None = None, exclude_seen: bool = True
+    ) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
+        """The k best items by `score`, but for rounding, without all scores in memory; popular ones where nothing is known."""
+        states = self.states(histories, request_times)
+        if self._index is None:
+            with torch.inference_mode():
+                self._index = ExactIndex(self._network.items.table().numpy())
+        indexes, scores = self._index.search(states, k, seen=histories if exclude_seen else None)
+        unknown = without_known_items(histories)
+        popularity = self._popularity[None].copy()
+        popularity[0, 0] = -np.inf
+        best, values = top_k(popularity, k)
+        indexes[unknown, : best.shape[1]], scores[unknown, : best.shape[1]] = best, values
+        return indexes, scores
 
     def step(self, reading: Reading | None, act: Act, request_time: int | None = None) -> Reading | None:
         """Read one more act of one user; None begins a history. An item that is unknown leaves the reading as it was.
@@ -314,7 +332,7 @@ class SequenceModel(ABC):
                 )
         network.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in network.state_dict()})
         self.items, self._best_epoch = items, int(state["best_epoch"])
-        self._network, self._popularity = network.eval(), np.array(state["popularity"])
+        self._network, self._popularity, self._index = network.eval(), np.array(state["popularity"]), None
         return self
 
     def _window(self) -> int:
