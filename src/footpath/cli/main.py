@@ -9,6 +9,7 @@ import typer
 from footpath.cli import (
     analyze,
     best,
+    compare,
     console,
     demo,
     evaluate,
@@ -47,6 +48,7 @@ for command in (
     tune.tune,
     scale.scale,
     best.best,
+    compare.compare,
     recommend.recommend,
     models.models,
     demo.demo,
