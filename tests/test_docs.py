@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import sys
@@ -17,6 +18,7 @@ from footpath.evaluation.metrics import OF_ALL_LISTS, PER_LIST
 from footpath.events.fetch import fetchable
 from footpath.events.presets import PRESETS
 from footpath.models import catalog
+from footpath.models.sequence_model import SequenceModel
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -66,10 +68,18 @@ def test_every_model_has_a_section_with_its_hyperparameters_and_their_defaults(n
         if f"`{name}`" in heading
     ]
     assert len(found) == 1, f"one section of docs/models has `{name}` in its heading, found {len(found)}"
+    inherited = MODELS[name]["inherited"]
+    assert not inherited or "(sequence-models.md" in found[0], f"{name}: the section leads to the page of what it inherits"
     for field, default in MODELS[name]["hyperparameters"].items():
-        assert f"| `{field}` | `{default}` |" in found[0]
+        assert field in inherited or f"| `{field}` | `{default}` |" in found[0], f"{name}: no row for {field} with {default}"
     for link in re.findall(r"https://(?:doi\.org|arxiv\.org)/[^\s)]+", source_of(name)):
         assert link.rstrip(".,;)") in text_of_models(), f"{name}: the docs do not cite {link}"
+
+
+def test_the_page_of_sequence_models_has_what_all_of_them_inherit_with_its_defaults() -> None:
+    page = text_of("models/sequence-models.md")
+    for field in dataclasses.fields(SequenceModel):
+        assert not field.init or f"| `{field.name}` | `{field.default}` |" in page, field.name
 
 
 def source_of(name: str) -> str:
