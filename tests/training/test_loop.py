@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from footpath.errors import ConfigError
-from footpath.training.loop import EarlyStop, GradientStep, isolated_seed, train
+from footpath.training.loop import EarlyStop, Epoch, GradientStep, Schedule, isolated_seed, train
 
 
 class Numbers:
@@ -93,17 +93,49 @@ def test_one_step_of_adamw_moves_by_the_learning_rate_and_decays_matrices_only()
     assert point.vector.item() == pytest.approx(1 - 0.1, abs=1e-6)
 
 
-def test_the_rate_warms_up_linearly_and_falls_linearly() -> None:
+@pytest.mark.parametrize(
+    ("schedule", "total_steps", "rates"),
+    [
+        ("constant", None, [0.5, 1, 1, 1, 1, 1]),
+        ("constant", 4, [0.5, 1, 1, 1, 1, 1]),
+        ("linear", 6, [0.5, 1, 1, 0.75, 0.5, 0.25, 0, 0]),
+        ("cosine", 6, [0.5, 1, 1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0, 0]),
+    ],
+)
+def test_the_rate_follows_its_schedule(schedule: Schedule, total_steps: int | None, rates: list[float]) -> None:
     point = Point()
     step: GradientStep[float] = GradientStep(
-        point, lambda batch: point.vector.sum(), learning_rate=1.0, warmup_steps=2, total_steps=4, schedule="linear"
+        point, lambda batch: point.vector.sum(), learning_rate=1.0, schedule=schedule, warmup_steps=2, total_steps=total_steps
     )
-    moves = []
-    for _ in range(5):
-        before = point.vector.item()
-        step(0.0)
-        moves.append(before - point.vector.item())
-    assert moves == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0], abs=1e-4)  # under a constant gradient Adam moves by the rate
+    places = [point.vector.item()] + [point.vector.item() for _ in rates if step(0.0) is not None]
+    assert -np.diff(places) == pytest.approx(rates, abs=1e-4)  # under a constant gradient Adam moves by the rate
+
+
+def test_schedules_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"constant, linear, cosine, got 'cosin'; did you mean 'cosine'\?"):
+        GradientStep(Point(), lambda batch: torch.zeros(()), learning_rate=1.0, schedule="cosin")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="a cosine schedule needs total_steps above the 0 steps of warm-up, got None"):
+        GradientStep(Point(), lambda batch: torch.zeros(()), learning_rate=1.0, schedule="cosine")
+
+
+def test_a_watch_ends_training_and_the_best_weights_so_far_are_kept() -> None:
+    point, seen = Point(), []
+
+    def step(batch: float) -> float:
+        with torch.no_grad():
+            point.matrix += 1
+        return batch
+
+    def watch(epoch: Epoch) -> bool:
+        seen.append((epoch.number, epoch.validation))
+        return epoch.number == 3
+
+    figures = iter([0.3, 0.9, 0.2])
+    history = train(point, Numbers(), step, epochs=9, seed=0, evaluate=lambda: next(figures), watch=watch)
+    assert seen == [(1, 0.3), (2, 0.9), (3, 0.2)]
+    assert len(history.epochs) == 3
+    assert history.best_epoch == 2
+    assert point.matrix.item() == 8
 
 
 def test_a_decay_that_ends_before_the_warm_up_is_refused() -> None:

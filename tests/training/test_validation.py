@@ -7,7 +7,9 @@ import torch
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
-from footpath.training.validation import validation_ndcg
+from footpath.training import validation
+from footpath.training.distributed import World
+from footpath.training.validation import own_chunks, validation_ndcg
 
 VOCABULARY = Vocabulary.build([f"i{i:02}" for i in range(30)])
 
@@ -60,3 +62,34 @@ def test_by_hand_a_target_in_third_place_is_worth_a_half() -> None:
 
 def test_a_holdout_without_targets_has_no_figure() -> None:
     assert np.isnan(validation_ndcg(_holdout([[1]], [[]]), _chunks(np.zeros((1, 31), np.float32), [[0]])))
+
+
+def test_a_row_that_is_scored_twice_or_never_is_refused() -> None:
+    holdout, scores = _holdout([[1], [2], [3]], [[4], [], [5]]), np.zeros((3, 31), np.float32)
+    with pytest.raises(ValueError, match="row 2 of 3 was scored 2 times"):
+        validation_ndcg(holdout, _chunks(scores, [[0, 2], [1, 2]]))
+    with pytest.raises(ValueError, match="row 0 of 3 was scored 0 times"):
+        validation_ndcg(holdout, _chunks(scores, [[1, 2]]))
+    assert validation_ndcg(holdout, _chunks(scores, [[0, 2]])) >= 0  # nothing is asked of row 1
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_the_shares_of_all_processes_are_the_holdout(monkeypatch: pytest.MonkeyPatch, size: int, asked: bool) -> None:
+    drawn = np.random.default_rng(size)
+    scores = drawn.normal(size=(7, 31)).astype(np.float32)
+    whole = _holdout([[row + 1] * row for row in range(7)], [[20 + row] * (row != 3) for row in range(7)])
+    holdout = Holdout(whole.histories, whole.offsets, whole.items, np.arange(7) * 10)
+
+    def of(histories: SequenceDataset, times: np.ndarray | None) -> validation.ScoreChunks:
+        assert times is not None
+        assert histories.lengths.tolist() == (times // 10).tolist()  # each history with its own request time
+        for place in reversed(range(len(histories))):
+            yield np.array([place]), torch.from_numpy(scores[times[[place]] // 10].copy())
+
+    chunks = []
+    for rank in range(size):
+        monkeypatch.setattr(validation, "world", lambda rank=rank: World(rank, size))
+        chunks += list(own_chunks(holdout, of, asked=asked))
+    assert sorted(int(rows[0]) for rows, _ in chunks) == [row for row in range(7) if row != 3 or not asked]
+    assert validation_ndcg(holdout, iter(chunks)) == pytest.approx(_naive(holdout, scores, True), abs=1e-9)
