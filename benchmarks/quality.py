@@ -91,6 +91,10 @@ def rows() -> Iterator[Row]:
         for model in ("sasrec", "esasrec", "hstu"):
             yield Row(task, model, SETTINGS.get((task, model), {}), (0, 1, 2))
         yield Row(task, "bert4rec", SETTINGS.get((task, "bert4rec"), {}))
+        if TASKS[task].items is not None:
+            for model in ("sasrec", "esasrec"):
+                settings = SETTINGS.get((task, model), {}) | {"item_table": "id+text"}
+                yield Row(task, model, settings, label=f"{model}-text")
 
 
 SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
