@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footpath.errors import ConfigError, DataError
+from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.sequences import splits
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
@@ -445,3 +447,48 @@ def test_histories_that_no_memory_holds_are_refused_before_they_are_made(monkeyp
 def test_nothing_to_ask_says_why() -> None:
     with pytest.raises(DataError, match=r"leaves nothing to ask: 1 asked_events, 0 without_history, .* 1 seen_targets"):
         split_last_out(dataset([("u", "a", 1), ("u", "b", 2), ("u", "a", 3)]))
+
+
+def _typed(rows: list[tuple[str, str, int, str]]) -> SequenceDataset:
+    plain = dataset([(user, item, time) for user, item, time, _ in rows])
+    names = {(user, item, time): kind for user, item, time, kind in rows}
+    kinds = [EVENT_TYPES.index(names[event]) for event in events_of(plain)]
+    return dataclasses.replace(plain, types=np.array(kinds, np.int8))
+
+
+SHOPPING = [
+    ("u", "a", 1, "view"),
+    ("u", "b", 2, "view"),
+    ("u", "c", 3, "purchase"),
+    ("v", "c", 4, "view"),
+    ("v", "b", 5, "view"),
+    ("w", "a", 6, "view"),
+    ("w", "b", 7, "purchase"),
+    ("u", "d", 8, "view"),
+    ("v", "d", 8, "purchase"),
+    ("u", "a", 9, "view"),
+    ("u", "b", 10, "purchase"),
+    ("v", "a", 11, "view"),
+    ("v", "c", 12, "purchase"),
+    ("w", "c", 13, "view"),
+]
+
+
+def test_target_types_choose_what_is_asked_and_leave_histories_whole() -> None:
+    parts = split(_typed(SHOPPING), "time", quantiles=(0.4, 0.7), repeat=True, target_types=["purchase"])
+    assert questions(parts.test) == [("u", ["a", "b", "c", "d"], ["b"]), ("v", ["c", "b", "d"], ["c"])]
+    assert parts.details["target_types"] == ["purchase"]
+    everything = split(_typed(SHOPPING), "time", quantiles=(0.4, 0.7), repeat=True)
+    assert questions(everything.test) == [("u", ["a", "b", "c", "d"], ["a"]), ("v", ["c", "b", "d"], ["a"]), ("w", ["a", "b"], ["c"])]
+    assert parts.refit.n_events == everything.refit.n_events
+
+
+def test_target_types_that_cannot_be_asked_about_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no event type 'purchas'; did you mean 'purchase'"):
+        split(_typed(SHOPPING), "time", target_types=["purchas"])
+    with pytest.raises(ConfigError, match=r"target types purchase need the types of events"):
+        split(dataset([row[:3] for row in SHOPPING]), "time", target_types=["purchase"])
+    with pytest.raises(ConfigError, match=r"protocol 'loo' asks about the last event"):
+        split(_typed(SHOPPING), "loo", target_types=["purchase"])
+    with pytest.raises(DataError, match=r"leaves nothing to ask: 0 asked_events"):
+        split(_typed(SHOPPING), "time", target_types=["rating"])

@@ -28,6 +28,9 @@ def evaluate(
     targets: Annotated[str, typer.Option(help="Protocol time: the first event after the cut, or all of them.")] = "first",
     set: Annotated[list[str] | None, typer.Option("--set", help="MODEL.FIELD=VALUE; may be repeated.")] = None,
     event_type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
+    target_type: Annotated[
+        list[str] | None, typer.Option(help="Ask only about events of this type, such as purchase, from histories of all; may be repeated.")
+    ] = None,
     core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the vocabulary, the split and the intervals.")] = 0,
     references: Annotated[bool, typer.Option(help="Add the rows that every table needs: popularity, item-kNN, the integer rule.")] = True,
@@ -58,6 +61,7 @@ def evaluate(
             repeat=repeat,
             targets=targets,  # type: ignore[arg-type]
             event_types=event_type,
+            target_types=target_type,
             core=core,
             seed=seed,
             references=references,

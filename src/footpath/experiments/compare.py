@@ -49,6 +49,7 @@ def compare(
     repeat: bool = False,
     targets: Targets = "first",
     event_types: Sequence[str] | None = None,
+    target_types: Sequence[str] | None = None,
     core: int = 1,
     seed: int = 0,
     references: bool = True,
@@ -73,7 +74,7 @@ def compare(
     wanted = [*candidates, *(Candidate(name) for name in REFERENCES if references and name not in names)]
     parse_metrics(metrics, k)
     models = [catalog.create(candidate.name, **candidate.fields) for candidate in wanted]
-    parts = split(log, protocol, repeat=repeat, targets=targets, event_types=event_types, core=core, seed=seed)
+    parts = split(log, protocol, repeat=repeat, targets=targets, event_types=event_types, target_types=target_types, core=core, seed=seed)
     rows = []
     for candidate, model in zip(wanted, models, strict=True):
         fitted, cpu_s = fit(model, parts, refit_on_validation=refit_on_validation, progress=named(candidate.row, progress))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Int8, Int64
 
 from footpath.errors import ConfigError, DataError, did_you_mean
+from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.sequences.build import aligned
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
@@ -41,6 +42,7 @@ def split(
     quantiles: tuple[float, float] = (0.8, 0.9),
     cold_items: float = 0.1,
     event_types: Sequence[str] | None = None,
+    target_types: Sequence[str] | None = None,
     core: int = 1,
     seed: int = 0,
 ) -> Split:
@@ -51,7 +53,8 @@ def split(
     labels test, from those before it. cold: every event on a share `cold_items` of the items, which training never sees.
 
     repeat: may a seen item be the answer? If not, targets that the history holds are left out, for no model could hit them, and
-    counted as `seen_targets`. event_types, core: choose the events before the split, of logs only. seed: of the shuffled
+    counted as `seen_targets`. event_types, core: choose the events before the split, of logs only. target_types: only events of
+    these types are asked about, while histories hold all; not under loo. seed: of the shuffled
     vocabulary and of the cold items. Raises ConfigError, DataError.
     """
     protocols = get_args(Protocol)
@@ -71,15 +74,17 @@ def split(
         labels = split_labels(read.columns["split"], data.name) if protocol == "given" else None
     match protocol:
         case "time":
-            made = split_by_time(dataset, quantiles=quantiles, targets=targets, repeat=repeat, seed=seed)
+            made = split_by_time(dataset, quantiles=quantiles, targets=targets, target_types=target_types, repeat=repeat, seed=seed)
         case "loo":
+            if target_types is not None:
+                raise ConfigError("protocol 'loo' asks about the last event of each user; for target types use protocol 'time' or 'given'")
             made = split_last_out(dataset, repeat=repeat)
         case "cold":
-            made = split_cold_items(dataset, share=cold_items, repeat=repeat, seed=seed)
+            made = split_cold_items(dataset, share=cold_items, target_types=target_types, repeat=repeat, seed=seed)
         case "given":
             if labels is None:
                 raise ConfigError("protocol 'given' reads the split column of a log, which sequences lack; pass the log")
-            made = split_as_given(dataset, labels, repeat=repeat, seed=seed)
+            made = split_as_given(dataset, labels, target_types=target_types, repeat=repeat, seed=seed)
     return dataclasses.replace(made, details=about | dict(made.details))
 
 
@@ -114,6 +119,7 @@ def split_by_time(
     *,
     quantiles: tuple[float, float] = (0.8, 0.9),
     targets: Targets = "first",
+    target_types: Sequence[str] | None = None,
     repeat: bool = False,
     seed: int = 0,
 ) -> Split:
@@ -140,19 +146,27 @@ def split_by_time(
         cuts = f"{iso_time(first_cut)} and {iso_time(second_cut)}"
         raise DataError(f"these times cannot be cut at {low} and {high}, where the cuts are {cuts}: choose other quantiles")
     data = _with_known_items(data, refit, seed)
+    wanted = _of_types(data, target_types)
     return _assemble(
         "time",
         data,
         train,
         refit,
-        _holdout(data, train, refit & ~train, _items_of(data, train), repeat=repeat, targets=targets),
-        _holdout(data, refit, ~refit, _items_of(data, refit), repeat=repeat, targets=targets),
+        _holdout(data, train, refit & ~train & wanted, _items_of(data, train), repeat=repeat, targets=targets),
+        _holdout(data, refit, ~refit & wanted, _items_of(data, refit), repeat=repeat, targets=targets),
         repeat,
-        {"targets": targets, "cuts": [iso_time(first_cut), iso_time(second_cut)], "quantiles": [low, high]},
+        {"targets": targets, "cuts": [iso_time(first_cut), iso_time(second_cut)], "quantiles": [low, high]} | _told(target_types),
     )
 
 
-def split_as_given(data: SequenceDataset, labels: Int8[np.ndarray, " E"], *, repeat: bool = False, seed: int = 0) -> Split:
+def split_as_given(
+    data: SequenceDataset,
+    labels: Int8[np.ndarray, " E"],
+    *,
+    target_types: Sequence[str] | None = None,
+    repeat: bool = False,
+    seed: int = 0,
+) -> Split:
     """The split that the log comes with: every test event is asked from the user's events before it, whatever their label.
 
     labels: codes of `SPLIT_LABELS`. A first event has no history and is not asked. Items without an event outside test are
@@ -174,19 +188,27 @@ def split_as_given(data: SequenceDataset, labels: Int8[np.ndarray, " E"], *, rep
         )
     data = _with_known_items(data, refit, seed)
     known_to_train, known = _items_of(data, train), _items_of(data, refit)
+    wanted = _of_types(data, target_types)
     return _assemble(
         "given",
         data,
         train,
         refit,
-        _holdout(data, refit & known_to_train[data.items], validation, known_to_train, repeat=repeat),
-        _holdout(data, known[data.items], ~refit, known, repeat=repeat),
+        _holdout(data, refit & known_to_train[data.items], validation & wanted, known_to_train, repeat=repeat),
+        _holdout(data, known[data.items], ~refit & wanted, known, repeat=repeat),
         repeat,
-        {"targets": "each", "validation_rule": rule},
+        {"targets": "each", "validation_rule": rule} | _told(target_types),
     )
 
 
-def split_cold_items(data: SequenceDataset, *, share: float = 0.1, repeat: bool = False, seed: int = 0) -> Split:
+def split_cold_items(
+    data: SequenceDataset,
+    *,
+    share: float = 0.1,
+    target_types: Sequence[str] | None = None,
+    repeat: bool = False,
+    seed: int = 0,
+) -> Split:
     """A random share of the items is never trained on, and only events on them are asked, from the user's other events before.
 
     As many further items are withheld for validation. The vocabulary stays that of the data: a model must rank the withheld
@@ -205,16 +227,33 @@ def split_cold_items(data: SequenceDataset, *, share: float = 0.1, repeat: bool 
     refit = ~for_test[data.items] & (data.items > 0)
     validation = for_validation[data.items]
     train = refit & ~validation
+    wanted = _of_types(data, target_types)
     return _assemble(
         "cold",
         data,
         train,
         refit,
-        _holdout(data, train, validation, for_validation, repeat=repeat),
-        _holdout(data, refit, for_test[data.items], for_test, repeat=repeat),
+        _holdout(data, train, validation & wanted, for_validation, repeat=repeat),
+        _holdout(data, refit, for_test[data.items] & wanted, for_test, repeat=repeat),
         repeat,
-        {"targets": "each", "n_cold_items": n_withheld, "n_cold_validation_items": n_withheld},
+        {"targets": "each", "n_cold_items": n_withheld, "n_cold_validation_items": n_withheld} | _told(target_types),
     )
+
+
+def _of_types(data: SequenceDataset, target_types: Sequence[str] | None) -> Mask:
+    """The events that may be asked about; raises ConfigError for a type that is none, or where the events hold no types."""
+    if target_types is None:
+        return np.ones(data.n_events, bool)
+    for name in target_types:
+        if name not in EVENT_TYPES:
+            raise ConfigError(f"no event type {name!r}{did_you_mean(name, EVENT_TYPES)}; there are: {', '.join(EVENT_TYPES)}")
+    if data.types is None:
+        raise ConfigError(f"target types {', '.join(target_types)} need the types of events, and these sequences hold none: leave them out")
+    return np.isin(data.types, [EVENT_TYPES.index(name) for name in target_types])
+
+
+def _told(target_types: Sequence[str] | None) -> dict[str, Any]:
+    return {} if target_types is None else {"target_types": list(target_types)}
 
 
 def split_labels(column: pa.Array, log_name: str) -> Int8[np.ndarray, " E"]:
