@@ -210,7 +210,7 @@ class SequenceModel(ABC):
                     model=type(self).__name__,
                     hyperparameters=hyperparameters(self),
                     data=_digest(train),
-                    validation=None if validation is None else _digest(validation.histories),
+                    validation=None if validation is None else _digest(validation.histories, validation.offsets, validation.items),
                 ),
             )
         if self.item_table != "id":
@@ -512,10 +512,10 @@ def _with_question(batch: HistoryBatch) -> HistoryBatch:
     return HistoryBatch(batch.rows, inputs, rows * (length + 1) + newest + 1)
 
 
-def _digest(data: SequenceDataset) -> str:
-    """Of the events and the vocabulary that a model is fitted on."""
+def _digest(data: SequenceDataset, *further: np.ndarray) -> str:
+    """Of the events and the vocabulary that a model is fitted on, and of further arrays."""
     digest = hashlib.sha256()
-    for column in (data.offsets, data.items, data.times, data.types, data.values):
+    for column in (data.offsets, data.items, data.times, data.types, data.values, *further):
         if column is not None:
             digest.update(np.ascontiguousarray(column).tobytes())
     for buffer in data.vocabulary.ids.buffers():
