@@ -1,19 +1,30 @@
-"""What every sequence model of the catalog does beyond the shared contract: serving one event at a time is scoring."""
+"""What every sequence model shares beyond the contract: settings that change what is read and what is learned, and serving by events."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+from planted_logs import CLUSTER_SIZE, RING, clusters, ring
 
+from footpath.errors import ConfigError, NotFittedError
 from footpath.events.contract import EVENT_TYPES
-from footpath.models import catalog
+from footpath.models import catalog, sequence_model
+from footpath.models.gru4rec import GRU4Rec
+from footpath.models.hstu import HSTU
+from footpath.models.sasrec import SASRec
 from footpath.models.sequence_model import Act, SequenceModel
-from footpath.sequences.dataset import SequenceDataset
+from footpath.recommender import recommend
+from footpath.sequences.dataset import ItemFeatures, SequenceDataset
+from footpath.sequences.split import Holdout
+from footpath.sequences.vocabulary import Vocabulary
 
 SEQUENCE_MODELS = [name for name in catalog.names() if catalog.entry(name).family in ("recurrence", "convolution", "attention")]
 TINY: dict[str, Any] = {"dim": 8, "max_len": 4, "epochs": 2, "batch_size": 16, "inputs": "type,value,gap"}
+QUICK: dict[str, Any] = {"dim": 16, "max_len": 8, "dropout": 0.1, "epochs": 20, "batch_size": 16, "learning_rate": 0.01}
+SECOND = 1_000_000
 
 
 def timed(seed: int = 0, n: int = 24) -> SequenceDataset:
@@ -23,6 +34,15 @@ def timed(seed: int = 0, n: int = 24) -> SequenceDataset:
     times = np.concatenate([np.cumsum(rng.integers(1, 10**10, size=len(row))) for row in rows])
     values = np.where(rng.random(size) < 0.3, np.nan, rng.random(size)).astype(np.float32)
     return SequenceDataset.from_lists(rows, times=times, types=rng.integers(1, 6, size).astype(np.int8), values=values)
+
+
+def with_time_biases(model: SequenceModel) -> SequenceModel:
+    """The same model, in which gaps of time count for much: a bias starts at zero, and a short training leaves it near."""
+    rng = np.random.default_rng(0)
+    state = dict(model.state())
+    for name in [name for name in state if name.endswith("time_bias.weight")]:
+        state[name] = rng.normal(size=state[name].shape).astype(np.float32)
+    return dataclasses.replace(model).restore(model.items, state)
 
 
 @pytest.mark.parametrize("later", [0, 5_000_000, 10**12])
@@ -36,8 +56,11 @@ def test_reading_one_act_after_another_scores_as_the_whole_history_does(name: st
     assert log.times is not None
     assert log.types is not None
     assert log.values is not None
+    model = with_time_biases(model)
     ends = log.times[log.offsets[1:] - 1] + later
     expected = model.score(log, ends)
+    if later:  # BERT4Rec asks by an event to come, whose gap is then known
+        assert (np.abs(expected - model.score(log)).max() > 0.01) == (request_time or name == "bert4rec")
     assert {len(log.history(b)) > 4 for b in range(8)} == {True, False}
     for b in range(8):
         reading = None
@@ -50,3 +73,256 @@ def test_reading_one_act_after_another_scores_as_the_whole_history_does(name: st
             np.testing.assert_array_equal(model.score_reading(reading), before)
             reading = after
         np.testing.assert_allclose(model.score_reading(reading), expected[b], atol=1e-4)
+
+
+def test_an_act_that_cannot_be_read_says_why() -> None:
+    log = timed()
+    model = GRU4Rec(**TINY).fit(log)
+    with pytest.raises(ConfigError, match=r"no event type 'purchas'; did you mean 'purchase'\?"):
+        model.step(None, Act("i1", "purchas", 0))
+    with pytest.raises(ConfigError, match=r"GRU4Rec reads times, and the act on 'i1' has none"):
+        model.step(None, Act("i1", "view"))
+    with pytest.raises(NotFittedError, match="GRU4Rec is not fitted"):
+        GRU4Rec().step(None, Act("i1"))
+
+
+LOW, HIGH = 10 * SECOND, 100_000 * SECOND
+TOLD_BY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # columns of the events `start` and `x` of users who go on to A, and to B
+    "type": ({"types": ["view", "view"]}, {"types": ["view", "cart"]}),
+    "value": ({"values": [np.nan, 1.0]}, {"values": [np.nan, 5.0]}),
+    "value, or that there is none": ({"values": [np.nan, np.nan]}, {"values": [np.nan, 3.0]}),
+    "gap": ({"times": [0, LOW]}, {"times": [0, HIGH]}),
+}
+
+
+def told_apart(columns: tuple[dict[str, Any], dict[str, Any]], n: int = 40) -> SequenceDataset:
+    """Everybody does `start` and `x`, then A or B in turn: what comes is in a column of the first two events, and nowhere else."""
+    last = {"types": "purchase", "values": np.nan}
+    found: dict[str, list[Any]] = {name: [] for name in columns[0]}
+    for user in range(n):
+        for name, values in columns[user % 2].items():
+            found[name] += [*values, values[-1] + 50 * SECOND if name == "times" else last[name]]
+    arrays: dict[str, np.ndarray] = {}
+    for name, values in found.items():
+        if name == "types":
+            arrays[name] = np.array([EVENT_TYPES.index(kind) for kind in values], np.int8)
+        else:
+            arrays[name] = np.array(values, np.float32 if name == "values" else np.int64)
+    return SequenceDataset.from_lists([["start", "x", "AB"[user % 2]] for user in range(n)], **arrays)
+
+
+def first_two_answers(model: SequenceModel, log: SequenceDataset) -> list[str]:
+    """What is recommended to a user of either kind after `start` and `x`."""
+    found = recommend(model, log.prefixes(np.arange(2), np.full(2, 2)), 1)
+    return [*found.items(0), *found.items(1)]
+
+
+@pytest.mark.parametrize("column", TOLD_BY)
+def test_a_rule_that_a_column_alone_tells_is_learned_where_it_is_an_input(column: str) -> None:
+    log = told_apart(TOLD_BY[column])
+    read = column.split(",")[0]
+    assert first_two_answers(GRU4Rec(**QUICK, inputs=read).fit(log), log) == ["A", "B"]
+    blind = GRU4Rec(**QUICK).fit(log)
+    scores = blind.score(log.prefixes(np.arange(2), np.full(2, 2)))
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+def test_a_category_tells_of_an_item_that_was_never_seen() -> None:
+    rows = [["start", f"{'tl'[user % 2]}{user % 12}", "AB"[user % 2]] for user in range(72)]
+    new = ["t-new", "l-new"]
+    vocabulary = Vocabulary.build([*new, *(id for row in rows for id in row)])
+    ids = [id or "" for id in vocabulary.decode(np.arange(1, len(vocabulary), dtype=np.int32))]
+    categories = ["", *({"t": "tea", "l": "lamp"}.get(id[0] if id != "start" else "", "") for id in ids)]
+    nothing = [""] * len(categories)
+    features = ItemFeatures(nothing, nothing, categories, [()] * len(categories))
+    log = SequenceDataset.from_lists(rows, vocabulary, item_features=features)
+    asked = SequenceDataset.from_lists([["start", id] for id in new], vocabulary, item_features=features)
+    found = recommend(GRU4Rec(**QUICK, inputs="category").fit(log), asked, 1)
+    assert [found.items(0), found.items(1)] == [["A"], ["B"]]
+    with pytest.raises(ConfigError, match="inputs=category needs an item table with categories"):
+        GRU4Rec(inputs="category").fit(dataclasses.replace(log, item_features=None))
+
+
+@pytest.mark.parametrize("build", [SASRec, HSTU])
+def test_the_time_of_the_question_decides_where_it_is_read(build: type[SequenceModel]) -> None:
+    # who comes back soon wants the newer of two items again, who comes back late the older one
+    rng = np.random.default_rng(0)
+    pairs = np.array([rng.choice(6, 2, replace=False) for _ in range(240)])
+    late = np.arange(240) % 2
+    answers = np.where(late, pairs[:, 0], pairs[:, 1])
+    asked = 50 * SECOND + np.where(late, HIGH, LOW)
+    times = np.stack([np.zeros(240, np.int64), np.full(240, 50 * SECOND), asked], axis=1).ravel()
+    log = SequenceDataset.from_lists([[f"i{i}" for i in (*pair, answer)] for pair, answer in zip(pairs, answers, strict=True)], times=times)
+    histories = log.prefixes(np.arange(240), np.full(240, 2))
+    settings = QUICK | {"dropout": 0.0, "batch_size": 32}
+
+    def right(request_times: np.ndarray) -> float:
+        found = recommend(model, histories, 1, repeat=True, request_times=request_times)
+        return float(np.mean(found.indexes[:, 0] == log.items[2::3]))
+
+    model = build(**settings, request_time=True).fit(log)
+    assert right(asked) > 0.98
+    assert right(50 * SECOND + np.where(late, LOW, HIGH)) < 0.02
+    model = build(**settings | {"epochs": 2}).fit(log)  # does not read it
+    np.testing.assert_array_equal(model.score(histories, asked), model.score(histories, asked + HIGH))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inputs": "gap"}, r"GRU4Rec with inputs=gap reads the times of events, and these sequences hold none"),
+        ({"inputs": "value"}, r"GRU4Rec with inputs=value reads the values of events"),
+        ({"inputs": "type"}, r"GRU4Rec with inputs=type reads the types of events"),
+        ({"request_time": True}, r"GRU4Rec with request_time reads the times of events"),
+        ({"targets": "view"}, r"targets choose event types, and these sequences hold none"),
+        ({"item_table": "text"}, r"item_table=text needs titles or other text of the items, and this log has no item table"),
+        ({"item_table": "id+text+delta"}, r"item_table=id\+text\+delta needs titles"),
+    ],
+)
+def test_a_setting_that_reads_what_the_log_lacks_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        GRU4Rec(**settings).fit(ring())
+
+
+def test_only_chosen_event_types_are_targets() -> None:
+    # after a view of v comes the view of the next one, or in one of five cases the purchase of p
+    rng = np.random.default_rng(0)
+    rows, types = [], []
+    for user in range(120):
+        row = [f"v{(user + step) % 6}" for step in range(4)]
+        bought = int(rng.integers(4)) if user % 5 else 3
+        rows.append([*row[: bought + 1], f"p{row[bought][1]}"])
+        types += ["view"] * (bought + 1) + ["purchase"]
+    log = SequenceDataset.from_lists(rows, types=np.array([EVENT_TYPES.index(kind) for kind in types], np.int8))
+    asked = SequenceDataset.from_lists([[f"v{i}"] for i in range(6)], log.vocabulary, types=np.full(6, EVENT_TYPES.index("view"), np.int8))
+    of_purchases = recommend(SASRec(**QUICK, targets="purchase").fit(log), asked, 1)
+    assert [of_purchases.items(i) for i in range(6)] == [[f"p{i}"] for i in range(6)]
+    of_all = recommend(SASRec(**QUICK).fit(log), asked, 1)
+    assert [of_all.items(i) for i in range(6)] == [[f"v{(i + 1) % 6}"] for i in range(6)]
+
+
+def places(histories: SequenceDataset) -> list[int]:
+    return [int(str(id)[1:]) for id in histories.vocabulary.decode(histories.items[histories.offsets[1:] - 1])]
+
+
+def learns_the_ring(model: SequenceModel) -> bool:
+    log = ring()
+    histories = log.prefixes(np.arange(RING), np.full(RING, 3))
+    found = recommend(model.fit(log), histories, 1, repeat=True)
+    return [found.items(b) for b in range(RING)] == [[f"r{(place + 1) % RING}"] for place in places(histories)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"negatives": 6},
+        {"negatives": 6, "per_position": True},
+        {"negatives": 6, "sampling": "popularity"},
+        {"negatives": 6, "sampling": "popularity", "per_position": True},
+        {"loss": "gbce", "negatives": 6},
+        {"loss": "gbce", "negatives": 6, "calibration": 0.0, "per_position": True},
+        {"loss": "bpr", "negatives": 6},
+        {"schedule": "linear", "warmup_steps": 5},
+        {"schedule": "cosine"},
+        {"clip_norm": 0.5, "l2": 0.01},
+    ],
+    ids=lambda settings: ", ".join(f"{name} {value}" for name, value in settings.items()),
+)
+def test_every_way_to_learn_learns_the_ring(settings: dict[str, Any]) -> None:
+    assert learns_the_ring(GRU4Rec(**QUICK | settings))
+
+
+def test_large_tables_of_which_a_step_moves_only_what_it_reads_learn_the_ring_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequence_model, "_SPARSE_FROM", 4)
+    for loss in ("softmax", "gbce", "bpr"):
+        assert learns_the_ring(GRU4Rec(**QUICK, negatives=6, loss=loss, clip_norm=5.0))
+
+
+def test_within_two_events_both_are_expected_alike() -> None:
+    log = ring(n_users=120)
+    histories = log.prefixes(np.arange(RING), np.full(RING, 3))
+    for within, alike in ((1, False), (2, True)):
+        scores = GRU4Rec(**QUICK, within=within, schedule="linear").fit(log).score(histories)
+        for b, place in enumerate(places(histories)):
+            first, second, third = (scores[b, log.vocabulary.index(f"r{(place + step) % RING}")] for step in (1, 2, 3))
+            assert first - third > 2
+            assert (first - second < 1.5) == alike
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_settled_settings_repeat_the_learning_rates_of_the_fit_that_was_validated(schedule: str) -> None:
+    log = ring()
+    rows = np.arange(RING)
+    held = Holdout(log.prefixes(rows, np.full(RING, 3)), np.arange(RING + 1), log.items[log.offsets[rows] + 3])
+    model = GRU4Rec(**QUICK, schedule=schedule, patience=3, warmup_steps=2).fit(log, validation=held)  # type: ignore[arg-type]
+    assert model.history is not None
+    settled = model.settled()
+    assert settled == dataclasses.replace(model, epochs=model.history.best_epoch, patience=None, schedule_epochs=20)
+    assert settled.epochs < 20
+    assert settled.fit(log).score(log).tobytes() == model.score(log).tobytes()
+    assert settled.settled().schedule_epochs == 20
+    cut_short = dataclasses.replace(settled, schedule_epochs=None).fit(log)
+    assert cut_short.score(log).tobytes() != model.score(log).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "gbce"}, r"loss gbce of SASRec needs sampled items: set negatives to 1 or more, got 0"),
+        ({"loss": "bpr"}, r"loss bpr of SASRec needs sampled items"),
+        ({"loss": "hinge"}, r"loss must be one of softmax, gbce, bpr, got 'hinge'"),
+        ({"sampling": "batch"}, r"sampling must be one of uniform, popularity, got 'batch'"),
+        ({"schedule": "step"}, r"schedule must be one of constant, linear, cosine, got 'step'"),
+        ({"schedule_epochs": 0}, r"schedule_epochs must be at least 1, or none for epochs, got 0"),
+        ({"calibration": 1.5}, r"calibration must be between 0 and 1, got 1\.5"),
+        ({"clip_norm": -1.0}, r"clip_norm must be above 0 and finite, or none, got -1\.0"),
+        ({"warmup_steps": -1}, r"warmup_steps must be at least 0, got -1"),
+        ({"within": 0}, r"within must be at least 1, got 0"),
+        ({"min_epochs": 0}, r"min_epochs must be at least 1, got 0"),
+        ({"targets": "view, purchas"}, r"targets must be event types, got 'purchas'; did you mean 'purchase'\?; there are: other, view"),
+        ({"inputs": "typ"}, r"inputs must be of type, value, gap, category, got 'typ'; did you mean 'type'\?"),
+        ({"item_table": "title"}, r"item_table must be one of id, text, .*, got 'title'"),
+        ({"l2": float("inf")}, r"l2 must be at least 0 and finite, got inf"),
+    ],
+)
+def test_impossible_settings_name_field_and_value(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SASRec(**settings)
+
+
+def test_names_in_a_list_may_have_spaces_and_repeat() -> None:
+    log = timed()
+    plain = GRU4Rec(**TINY | {"inputs": "type,gap"}).fit(log)
+    assert GRU4Rec(**TINY | {"inputs": " type , gap,,type"}).fit(log).score(log).tobytes() == plain.score(log).tobytes()
+
+
+COLOURS = ["red", "green", "blue", "white", "black", "brown", "grey", "pink", "violet"]
+THINGS = ["tea kettle", "garden hose", "desk lamp", "yoga mat"]
+
+
+def titled() -> SequenceDataset:
+    """The clusters; a title is a thing and a colour, and the colour of an item without events is that of others with many."""
+    log = clusters()
+    ids = [id or "" for id in log.vocabulary.decode(np.arange(1, len(log.vocabulary), dtype=np.int32))]
+    numbers = [(int(id[1]), CLUSTER_SIZE if id.endswith("cold") else int(id[3:])) for id in ids]
+    titles = ["", *(f"{THINGS[cluster]} {COLOURS[(item + 2 * cluster) % 9]}" for cluster, item in numbers)]
+    nothing = [""] * len(titles)
+    return dataclasses.replace(log, item_features=ItemFeatures(titles, nothing, nothing, [()] * len(titles)))
+
+
+@pytest.mark.parametrize("item_table", ["text", "id+text", "text+delta", "id+text+delta"])
+def test_an_item_without_an_event_is_recommended_for_its_title(item_table: str) -> None:
+    log = titled()
+    histories = log.prefixes(np.arange(12), np.full(12, 3))
+    model = SASRec(**QUICK, item_table=item_table).fit(log)  # type: ignore[arg-type]
+    found = recommend(model, histories, CLUSTER_SIZE - 2)
+    for b in range(12):
+        assert f"c{b % 4}-cold" in found.items(b)
+
+
+def test_an_item_that_was_never_trained_has_a_finite_score() -> None:
+    log = clusters()
+    for settings in ({}, {"negatives": 8}, {"item_table": "text+delta"}):
+        scores = GRU4Rec(**QUICK | {"epochs": 4} | settings).fit(log).score(log)
+        assert np.isfinite(scores).all()
