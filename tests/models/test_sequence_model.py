@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from planted_logs import CLUSTER_SIZE, RING, clusters, ring
+from torch import nn
 
-from footpath.errors import ConfigError, NotFittedError
+from footpath.errors import ConfigError, NotFittedError, RunError
 from footpath.events.contract import EVENT_TYPES
 from footpath.models import catalog, sequence_model
 from footpath.models.gru4rec import GRU4Rec
 from footpath.models.hstu import HSTU
+from footpath.models.layers import Clock, State
 from footpath.models.sasrec import SASRec
 from footpath.models.sequence_model import Act, SequenceModel
-from footpath.recommender import recommend
+from footpath.recommender import EpochFigures, recommend
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
@@ -326,3 +331,108 @@ def test_an_item_that_was_never_trained_has_a_finite_score() -> None:
     for settings in ({}, {"negatives": 8}, {"item_table": "text+delta"}):
         scores = GRU4Rec(**QUICK | {"epochs": 4} | settings).fit(log).score(log)
         assert np.isfinite(scores).all()
+
+
+def test_weights_that_do_not_belong_to_the_settings_are_refused() -> None:
+    log = titled()
+    fitted = SASRec(**QUICK | {"epochs": 1}).fit(log)
+    state = dict(fitted.state())
+    with pytest.raises(RunError, match=r"weights of GRU4Rec: blocks\.0\.layer\.weight_ih_l0 must have shape \(48, 16\), got None"):
+        GRU4Rec(**QUICK).restore(log.vocabulary, state)
+    with pytest.raises(RunError, match=r"weights of SASRec: items\.text is missing"):
+        SASRec(**QUICK, item_table="text+delta").restore(log.vocabulary, state)
+    with pytest.raises(RunError, match=r"weights of SASRec: side\.categories is missing"):
+        SASRec(**QUICK, inputs="category").restore(log.vocabulary, state)
+    with pytest.raises(RunError, match=r"items\.weight must have shape \(13, 16\), got \(37, 16\)"):
+        SASRec(**QUICK).restore(ring().vocabulary, state)
+    with pytest.raises(RunError, match=r"popularity must have shape \(37,\), got \(5,\)"):
+        SASRec(**QUICK).restore(log.vocabulary, state | {"popularity": np.ones(5, np.float32)})
+    with pytest.raises(RunError, match=r"best_epoch must have shape \(\), got None"):
+        SASRec(**QUICK).restore(log.vocabulary, {name: array for name, array in state.items() if name != "best_epoch"})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"item_table": "text+delta"}, {"inputs": "type,value,gap", "request_time": True}],
+    ids=["text of items", "side inputs"],
+)
+def test_restored_weights_score_as_before(settings: dict[str, Any]) -> None:
+    log = titled() if "item_table" in settings else timed()
+    fitted = SASRec(**QUICK | {"epochs": 2} | settings).fit(log)
+    again = SASRec(**QUICK | {"epochs": 2} | settings).restore(log.vocabulary, fitted.state())
+    assert again.score(log).tobytes() == fitted.score(log).tobytes()
+    assert again.settled() == fitted.settled()
+
+
+def test_a_finished_training_is_not_run_again_and_another_one_is_not_mixed_up_with_it(tmp_path: Path) -> None:
+    log, seen = ring(), []
+
+    def watch(epoch: EpochFigures) -> bool:
+        seen.append(epoch.number)
+        return False
+
+    settings = QUICK | {"epochs": 3}
+    first = GRU4Rec(**settings).observed(watch=watch, checkpoint=tmp_path).fit(log)
+    assert seen == [1, 2, 3]
+    again = GRU4Rec(**settings).observed(watch=watch, checkpoint=tmp_path).fit(log)
+    assert seen == [1, 2, 3]
+    assert again.history == first.history
+    assert again.score(log).tobytes() == first.score(log).tobytes()
+    assert first.score(log).tobytes() == GRU4Rec(**settings).fit(log).score(log).tobytes()
+    for other in (GRU4Rec(**settings | {"learning_rate": 0.02}), GRU4Rec(**settings, within=2), SASRec(**settings)):
+        with pytest.raises(RunError, match="checkpoint"):
+            other.observed(checkpoint=tmp_path).fit(log)
+    with pytest.raises(RunError, match="checkpoint"):
+        GRU4Rec(**settings).observed(checkpoint=tmp_path).fit(ring(n_users=61))
+
+
+def test_training_stops_where_it_is_told_to() -> None:
+    model = GRU4Rec(**QUICK).observed(watch=lambda epoch: epoch.number == 2).fit(ring())
+    assert model.history is not None
+    assert len(model.history.epochs) == 2
+    assert model.settled().epochs == 2
+
+
+class FadingMemory(nn.Module):
+    """Each state is the event and half of the memory before it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(dim, dim)
+
+    def forward(self, x: torch.Tensor, clock: Clock | None = None) -> torch.Tensor:
+        state, states = self.initial(len(x)), []
+        for event in x.unbind(1):
+            y, state = self.step(event, state)
+            states.append(y)
+        return torch.stack(states, 1)
+
+    def initial(self, batch: int) -> State:
+        return {"memory": self.mix.weight.new_zeros(batch, self.mix.in_features)}
+
+    def step(self, x: torch.Tensor, state: State, clock: Clock | None = None) -> tuple[torch.Tensor, State]:
+        memory = x + state["memory"] / 2
+        return self.mix(memory), {"memory": memory}
+
+
+@dataclass
+class Fading(SequenceModel):
+    """A model is a block and its own defaults."""
+
+    learning_rate: float = 0.01
+
+    def block(self, index: int) -> nn.Module:
+        return FadingMemory(self.dim)
+
+
+def test_a_model_is_a_block_and_its_defaults() -> None:
+    assert learns_the_ring(Fading(dim=16, epochs=30, batch_size=16, dropout=0.1))
+    log = timed()
+    model = Fading(dim=8, epochs=2, max_len=4, inputs="gap").fit(log)
+    assert log.times is not None
+    reading = None
+    for item, time in zip(log.vocabulary.decode(log.history(2)), log.times[log.offsets[2] : log.offsets[3]], strict=True):
+        reading = model.step(reading, Act(str(item), time=int(time)))
+    np.testing.assert_allclose(model.score_reading(reading), model.score(log)[2], atol=1e-5)
+    with pytest.raises(ConfigError, match="dim must be at least 1, got 0"):
+        Fading(dim=0)
