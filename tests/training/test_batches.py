@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from footpath.errors import ConfigError, DataError
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.vocabulary import Vocabulary
-from footpath.training.batches import TrainingBatches, history_batches, known_events
+from footpath.training.batches import TrainingBatches, history_batches, known_events, padded
 from footpath.training.objectives import next_item
 
 MAX_LEN = 5
@@ -116,3 +117,63 @@ def test_sequences_without_a_next_item_are_refused() -> None:
 def test_impossible_sizes_are_refused(sequences: SequenceDataset) -> None:
     with pytest.raises(ConfigError, match="got 1 and 2"):
         TrainingBatches(sequences, 1, 2, next_item)
+
+
+def with_columns(rows: list[list[str]], vocabulary: Vocabulary | None = None) -> SequenceDataset:
+    """Event number e happens at 100 e microseconds, is worth e, and is of type e modulo 3."""
+    size = sum(map(len, rows))
+    numbers = np.arange(size)
+    return SequenceDataset.from_lists(
+        rows, vocabulary, times=numbers * 100, types=(numbers % 3).astype(np.int8), values=numbers.astype(np.float32)
+    )
+
+
+def test_every_column_is_cut_and_padded_as_the_items_are() -> None:
+    vocabulary = Vocabulary.build(["a", "b", "c"])
+    log = with_columns([["a", "b", "?", "c", "a"], ["b"]], vocabulary)  # events 0 to 4, and 5
+    windows = padded(known_events(log), np.array([0, 1]), 3)
+    assert windows.real.tolist() == [[True, True, True], [True, False, False]]
+    assert windows.items.tolist() == [vocabulary.encode(["b", "c", "a"]).tolist(), [*vocabulary.encode(["b"]).tolist(), 0, 0]]
+    assert windows.times is not None
+    assert windows.types is not None
+    assert windows.times.tolist() == [[100, 300, 400], [500, 0, 0]]
+    assert windows.types.tolist() == [[1, 0, 1], [2, 0, 0]]
+    np.testing.assert_array_equal(windows.values, np.array([[1, 3, 4], [5, np.nan, np.nan]], np.float32))
+
+
+def test_a_question_is_asked_at_the_next_event_and_the_last_one_when_it_is_said() -> None:
+    log = with_columns([["a", "b", "c"], [], ["b", "c"]])
+    for given, last in ((None, [400, 200]), (np.array([7_000, 8_000, 9_000]), [9_000, 7_000])):
+        (batch,) = history_batches(log, max_len=5, batch_size=10, request_times=given)
+        assert batch.rows.tolist() == [2, 0]
+        assert batch.inputs.requests is not None
+        assert batch.inputs.requests.tolist() == [[400, last[0], 0], [100, 200, last[1]]]
+    (without,) = history_batches(SequenceDataset.from_lists([["a"]]), max_len=5, batch_size=10, request_times=np.array([3]))
+    assert without.inputs.requests is None
+
+
+def test_rows_without_an_event_of_a_target_type_after_another_are_left_out() -> None:
+    log = with_columns([["a", "b"], ["c", "b", "a"], ["a", "c"]])  # types 0 1, 2 0 1, 2 0
+    chosen = TrainingBatches(log, 3, 10, partial(next_item, targets=(1,)), targets=(1,))
+    (batch,) = chosen.shuffled(np.random.default_rng(0))
+    asked = {int(batch.inputs.items.flatten()[place]): int(target) for place, target in zip(batch.real, batch.targets, strict=True)}
+    a, b = log.vocabulary.encode(["a", "b"]).tolist()
+    assert asked == {a: b, b: a}
+    assert len(batch.inputs.items) == 2
+    with pytest.raises(DataError, match="none of the sequences has an event of the target types after another event"):
+        TrainingBatches(log, 3, 10, next_item, targets=(2,))  # only the first event of a row is
+    with pytest.raises(ConfigError, match="targets choose event types, and these sequences hold none"):
+        TrainingBatches(SequenceDataset.from_lists([["a", "b"]]), 3, 10, next_item, targets=(1,))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_the_parts_of_a_batch_are_the_batch(sequences: SequenceDataset, size: int) -> None:
+    for batch in TrainingBatches(sequences, MAX_LEN + 1, 5, next_item).shuffled(np.random.default_rng(0)):
+        length = batch.inputs.items.shape[1]
+        parts = [batch.rows_of(rank, size) for rank in range(size)]
+        assert torch.equal(torch.cat([part.inputs.items for part in parts]), batch.inputs.items)
+        assert torch.equal(torch.cat([part.targets for part in parts]), batch.targets)
+        starts = np.cumsum([0, *(len(part.inputs.items) for part in parts)]) * length
+        assert torch.equal(torch.cat([part.real + start for part, start in zip(parts, starts.tolist(), strict=False)]), batch.real)
+        assert sum(part.n_real for part in parts) == batch.n_real
+        assert max(len(part.inputs.items) for part in parts) - min(len(part.inputs.items) for part in parts) <= 1
