@@ -91,7 +91,7 @@ def train(
     unfinished = into.parent / f".{into.name}.unfinished"
     log = open_store(store)
     events = to_sequences(log, event_types=event_types, core=core, seed=seed)
-    cpu = time.process_time()
+    cpu, started = time.process_time(), time.time()
     chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
     curves: dict[str, Any] = {}
     if isinstance(fresh, Settled):
@@ -111,7 +111,7 @@ def train(
         write_run(into, fitted, log, store, events, data=data, chosen=chosen, repeat=repeat, fit_cpu_s=cpu_s, curves=curves)
         shutil.rmtree(unfinished, ignore_errors=True)
     else:
-        _wait_for(into)
+        _wait_for(into, started)
     return open_run(into)
 
 
@@ -120,10 +120,10 @@ def process_number() -> int:
     return int(os.environ.get("RANK", 0))
 
 
-def _wait_for(run: Path) -> None:
-    """Until the process that writes has written."""
-    deadline = time.monotonic() + _LONGEST_WAIT_S
-    while not (run / "run.json").is_file():
+def _wait_for(run: Path, since: float) -> None:
+    """Until the process that writes has written, and not what it replaces."""
+    deadline, record = time.monotonic() + _LONGEST_WAIT_S, run / "run.json"
+    while not (record.is_file() and record.stat().st_mtime >= since):
         if time.monotonic() > deadline:
             raise RunError(
                 f"process {process_number()} waited {_LONGEST_WAIT_S} s for process 0 to write {run}: look at what that one says"

@@ -1,4 +1,4 @@
-"""A diagonal linear recurrence: each number of the state decays and turns at its own learned pace, so all events are read at once.
+"""A diagonal linear recurrence: each number of the state decays and turns at its own learned pace.
 
 Yue, Wang, He, Zeng, McAuley, Wang, "Linear recurrent units for sequential recommendation", WSDM 2024 (https://arxiv.org/abs/2310.02367);
 Orvieto et al., "Resurrecting recurrent neural networks for long sequences", ICML 2023 (https://arxiv.org/abs/2303.06349).
