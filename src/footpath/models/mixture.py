@@ -1,54 +1,56 @@
-"""A weighted sum of what other models of the catalog say, with weights that make the validation answers most likely.
+"""A weighted sum of what other models of the catalog say, with the weights that rank validation answers best.
 
-A log-linear pool: Genest and Zidek, "Combining probability distributions: a critique and an annotated bibliography", Statistical Science
-1986 (https://doi.org/10.1214/ss/1177013825); the scale of reciprocal ranks is that of Cormack, Clarke, Büttcher, "Reciprocal rank fusion
-outperforms Condorcet and individual rank learning methods", SIGIR 2009 (https://doi.org/10.1145/1571941.1572114).
+Caruana, Niculescu-Mizil, Crew, Ksikes, "Ensemble selection from libraries of models", ICML 2004 (https://doi.org/10.1145/1015330.1015432);
+the scale of reciprocal ranks is that of Cormack, Clarke, Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank
+learning methods", SIGIR 2009 (https://doi.org/10.1145/1571941.1572114).
 
 **Differs from the paper:**
 
-- what is pooled are scores on one scale, by row: standard scores, log-probabilities or reciprocal ranks;
-- weights need not sum to 1: their size is the temperature of the blend, which no ranking depends on;
-- weights may depend on the length of the history, in at most three classes, where that predicts validation answers that were left out;
-- a member that adds less than one nat to the log-likelihood of all validation answers gets weight 0 (Akaike, 1974).
+- what is averaged are scores on one scale, by row: standard scores, log-probabilities or reciprocal ranks;
+- selection begins with the best member alone and with equal weights; a step adds a part of a member, or takes one out;
+- a step counts only where its gain exceeds the standard error of the gain, in place of bagging: a few weights need no more;
+- two halves of the answers choose the scale, the start, and whether to blend at all: weights of either half are judged on the other.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
-from scipy.optimize import minimize
 from scipy.stats import rankdata
 
 from footpath.errors import ConfigError, DataError, NotFittedError, RunError, did_you_mean
 from footpath.models import catalog
 from footpath.models.histories import check_histories
 from footpath.progress import Progress
-from footpath.recommender import Iterative, Recommender, Settled, Watch, hyperparameters
+from footpath.recommender import Iterative, Recommender, Settled, Watch, hyperparameters, masked, top_k
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
 Scale = Literal["zscore", "softmax", "rank"]
+Judge = Callable[[tuple[float, ...]], Float64[np.ndarray, " B"]]
+"""NDCG@10 of each validation history under weights."""
+Plan = Literal["alone", "from the best", "from equal"]
 
-SEARCH_SPACE: Final = {"normalise": ["zscore", "softmax", "rank"]}
-
+_SCALES: Final[tuple[Scale, ...]] = get_args(Scale)
+_K: Final = 10  # of NDCG
+_DISCOUNTS: Final = 1 / np.log2(np.arange(2, _K + 2))
 _MOST_ASKED: Final = 2_000  # validation histories that weights are learned on
 _FEWEST_ASKED: Final = 10  # fewer say nothing, then all members count the same
-_FEWEST_IN_CLASS: Final = 100
+_TOP: Final = 200  # items that a member may add to the candidates of a history
+_MOST_CANDIDATES: Final = 1_000
+_NO_CANDIDATE: Final = np.float32(-1e30)
+_STEPS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 _RANK_OFFSET: Final = 60.0
-_PRIOR: Final = 1.0  # standard deviation of the normal prior of a weight, where the scores of a member spread by 1
-_EVIDENCE_BYTES: Final = 64 * 2**20
-_FEWEST_COLUMNS: Final = 1_024
 _SCORE_BYTES: Final = 32 * 2**20
-_NO_END: Final = np.iinfo(np.int64).max
 
 _SETTING: Final = re.compile(r"\s*(?P<member>[\w-]+)\.(?P<field>\w+)\s*=(?P<value>.*)", re.DOTALL)
 
@@ -59,27 +61,27 @@ class Mixture:
 
     models: names of the catalog, between commas. A name may come twice, its members are then called `ease`, `ease-2` ...
     fields: hyper-parameters of members, such as `ease.l2=100,sasrec.dim=128`.
-    normalise: the scale. `zscore`: less the mean of the row, over its standard deviation. `softmax`: the log-probability of a softmax; its
-    temperature and the weight are one number. `rank`: 60 / (60 + rank), equal scores sharing their mean rank.
-    weights: fixed ones, a number a member; `5:0.2,0.8/0.4,0.6` holds those of histories of up to 5 known items, then of longer ones;
-    None to learn them. A member without weight is kept and not asked.
+    normalise: the scale. `zscore`: less the mean of the row, over its standard deviation. `softmax`: the log-probability of a softmax.
+    `rank`: 60 / (60 + rank), equal scores sharing their mean rank. `auto`: that which validation bears out, `zscore` without learning.
+    weights: fixed ones, a number a member; None to learn them. A member without weight is kept and not asked.
     seed: of the samples, and of every member whose seed is not in `fields`.
     """
 
     models: str = "item_knn,ease,sasrec"
     fields: str = ""
-    normalise: Scale = "zscore"
+    normalise: Scale | Literal["auto"] = "auto"
     weights: str | None = None
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     _members: list[Recommender] = field(init=False, repr=False, compare=False)
-    _weights: Weights = field(init=False, repr=False, compare=False)
+    _weights: Float64[np.ndarray, " M"] = field(init=False, repr=False, compare=False)
+    _scale: Scale = field(init=False, repr=False, compare=False)
     _watch: Watch | None = field(init=False, repr=False, compare=False, default=None)
     _checkpoint: Path | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.normalise not in ("zscore", "softmax", "rank"):
-            raise ConfigError(f"normalise must be zscore, softmax or rank, got {self.normalise!r}")
+        if self.normalise not in (*_SCALES, "auto"):
+            raise ConfigError(f"normalise must be auto, zscore, softmax or rank, got {self.normalise!r}")
         if self.seed < 0:
             raise ConfigError(f"seed must be at least 0, got {self.seed}")
         self._members = self._new_members()
@@ -94,7 +96,7 @@ class Mixture:
         as such answers; then members are fitted again on everything with the settings that were chosen. Where that makes fewer than 10
         answers, every member counts the same.
 
-        Seen items are no candidates in the likelihood, unless some validation answer is a seen item.
+        Seen items are no candidates, unless some validation answer is a seen item.
         Raises ConfigError (the validation has another vocabulary), DataError (it has no answers), what members raise.
         """
         if validation is not None and validation.histories.vocabulary != train.vocabulary:
@@ -104,21 +106,21 @@ class Mixture:
             )
         members = self._new_members()
         if self.weights is not None:
-            weights = _parsed(self.weights, len(members))
+            scale, weights = self._fixed_scale, _parsed(self.weights, len(members))
             members = self._fit(members, train, validation, progress)
         elif validation is not None:
             members = self._fit(members, train, validation, progress)
-            weights = self._learned(members, validation, progress)
+            scale, weights = self._learned(members, validation, progress)
         else:
             held, asked = _last_events_of_a_tenth(train, self.seed)
             if len(asked) < _FEWEST_ASKED:
                 members = self._fit(members, train, None, progress)
-                weights = self._equal(members, train)
+                scale, weights = self._fixed_scale, self._equal(members, train)
             else:
                 members = self._fit(members, held, asked, progress, "held")
-                weights = self._learned(members, asked, progress)
+                scale, weights = self._learned(members, asked, progress)
                 members = self._fit([_settled(member) for member in members], train, None, progress, "refit")
-        self.items, self._members, self._weights = train.vocabulary, members, weights
+        self.items, self._members, self._scale, self._weights = train.vocabulary, members, scale, weights
         self._watch = self._checkpoint = None
         return self
 
@@ -134,8 +136,10 @@ class Mixture:
         for member in members:
             check_histories(member, validation.histories)
         mixture = dataclasses.replace(self)
-        fixed = None if self.weights is None else _parsed(self.weights, len(members))
-        mixture._weights = self._learned(members, validation, progress) if fixed is None else fixed
+        if self.weights is None:
+            mixture._scale, mixture._weights = self._learned(members, validation, progress)
+        else:
+            mixture._scale, mixture._weights = self._fixed_scale, _parsed(self.weights, len(members))
         mixture.items, mixture._members = validation.histories.vocabulary, list(members)
         return mixture
 
@@ -145,53 +149,47 @@ class Mixture:
         return self
 
     def settled(self) -> Self:
-        """An unfitted mixture of settled members with the weights of this one; raises NotFittedError."""
+        """An unfitted mixture of settled members with the scale and the weights of this one; raises NotFittedError."""
         fields = []
         for label, member, (name, _) in zip(self._labels(), self._fitted(), self._settings(), strict=True):
             defaults = hyperparameters(self._default(name))
             chosen = hyperparameters(_settled(member))
             fields += [f"{label}.{key}={value}" for key, value in chosen.items() if value != defaults[key]]
-        return dataclasses.replace(self, fields=",".join(fields), weights=self._weights.text())
+        weights = ",".join(f"{weight:.6g}" for weight in self._weights)
+        return dataclasses.replace(self, fields=",".join(fields), normalise=self._scale, weights=weights)
 
     def score(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B N"]:
-        """The logarithm of a likelihood up to a constant, where weights were learned; a member ranks last what it scores NaN or -inf."""
+        """The weighted sum; a member ranks last what it scores NaN or -inf."""
         check_histories(self, histories)
-        weights = self._weights.of(_known_lengths(histories))  # (B, M)
         scores = np.zeros((len(histories), histories.n_items), np.float32)
-        for m, member in enumerate(self._members):
-            rows = np.flatnonzero(weights[:, m])
-            if not len(rows):
-                continue
-            every = len(rows) == len(histories)
-            times = request_times if every or request_times is None else request_times[rows]
-            found = member.score(histories if every else histories.take(rows), times)
-            step = max(1, 2**20 // (8 * histories.n_items))  # in double precision, small enough to stay in the cache
-            for start in range(0, len(rows), step):
-                part = rows[start : start + step]
-                scores[part] += weights[part, m, None] * on_one_scale(found[start : start + step], self.normalise)
+        step = max(1, 2**20 // (8 * histories.n_items))  # rows in double precision, few enough to stay in the cache
+        for member, weight in zip(self._members, self._weights, strict=True):
+            if weight:
+                found = member.score(histories, request_times)
+                for start in range(0, len(found), step):
+                    scores[start : start + step] += weight * on_one_scale(found[start : start + step], self._scale)
         return scores
 
     def weights_by_member(self) -> dict[str, float]:
-        """The weight of each member, the mean over classes of length where there are some; raises NotFittedError."""
+        """The weight of each member; raises NotFittedError."""
         self._fitted()
-        return dict(zip(self._labels(), self._weights.values.mean(axis=0).tolist(), strict=True))
+        return dict(zip(self._labels(), self._weights.tolist(), strict=True))
 
     def state(self) -> Mapping[str, np.ndarray]:
         members = {f"{m}.{name}": array for m, member in enumerate(self._fitted()) for name, array in member.state().items()}
-        return {**members, "weights": self._weights.values, "longest": self._weights.longest}
+        return {**members, "weights": self._weights, "scale": np.array([_SCALES.index(self._scale)])}
 
     def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `state`; raises RunError where it holds the weights of another number of members."""
-        values, longest = np.array(state["weights"]), np.array(state["longest"])
-        members = self._new_members()
-        if values.shape != (len(longest), len(members)):
+        weights, members = np.array(state["weights"]), self._new_members()
+        if weights.shape != (len(members),):
             raise RunError(
-                f"weights of Mixture must have shape {(len(longest), len(members))} for the models {self.models!r}, got {values.shape}; "
+                f"weights of Mixture must have shape {(len(members),)} for the models {self.models!r}, got {weights.shape}; "
                 "restore with the hyper-parameters that it was fitted with"
             )
         for m, member in enumerate(members):
             member.restore(items, {name.removeprefix(f"{m}."): array for name, array in state.items() if name.startswith(f"{m}.")})
-        self.items, self._members, self._weights = items, members, Weights(values, longest)
+        self.items, self._members, self._scale, self._weights = items, members, _SCALES[int(state["scale"][0])], weights
         return self
 
     def _labels(self) -> list[str]:
@@ -251,63 +249,43 @@ class Mixture:
             fitted.append(member.fit(train, validation=validation, progress=_under(label, progress)))
         return fitted
 
-    def _learned(self, members: Sequence[Recommender], asked: Holdout, progress: Progress | None) -> Weights:
-        return learn_weights(gather_evidence(members, asked, self.normalise, seed=self.seed, progress=progress), seed=self.seed)
+    @property
+    def _fixed_scale(self) -> Scale:
+        return "zscore" if self.normalise == "auto" else self.normalise
 
-    def _equal(self, members: Sequence[Recommender], histories: SequenceDataset) -> Weights:
+    def _learned(
+        self, members: Sequence[Recommender], asked: Holdout, progress: Progress | None
+    ) -> tuple[Scale, Float64[np.ndarray, " M"]]:
+        scales = _SCALES if self.normalise == "auto" else (self.normalise,)
+        return learn_weights(gather_evidence(members, asked, scales, seed=self.seed, progress=progress), seed=self.seed)
+
+    def _equal(self, members: Sequence[Recommender], histories: SequenceDataset) -> Float64[np.ndarray, " M"]:
         some = histories.between(0, 64)
-        spreads = [float(on_one_scale(member.score(some), self.normalise)[:, 1:].std(axis=1).mean()) for member in members]
-        return Weights.single([1 / spread if spread > 0 else 1.0 for spread in spreads])
+        spreads = np.array([on_one_scale(member.score(some), self._fixed_scale)[:, 1:].std(axis=1).mean() for member in members])
+        return 1 / np.where(spreads > 0, spreads, 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """Weights of M members for each of C classes of history length; class c holds histories of up to `longest[c]` known items."""
-
-    values: Float64[np.ndarray, "C M"]
-    longest: Int64[np.ndarray, " C"]
-
-    @classmethod
-    def single(cls, values: Sequence[float] | Float64[np.ndarray, " M"]) -> Weights:
-        return cls(np.array([values], np.float64), np.array([_NO_END]))
-
-    def of(self, lengths: Int64[np.ndarray, " B"]) -> Float64[np.ndarray, "B M"]:
-        return self.values[np.searchsorted(self.longest, lengths)]
-
-    def text(self) -> str:
-        """As the field `weights` of a mixture takes it, to six digits."""
-        classes = [",".join(f"{weight:.6g}" for weight in row) for row in self.values]
-        return "/".join([*(f"{end}:{row}" for end, row in zip(self.longest[:-1], classes, strict=False)), classes[-1]])
-
-
-def _parsed(text: object, n_members: int) -> Weights:
-    """The inverse of `Weights.text`; raises ConfigError."""
+def _parsed(text: object, n_members: int) -> Float64[np.ndarray, " M"]:
+    """Weights as written in the field of that name; raises ConfigError."""
     if not isinstance(text, str):
         raise ConfigError(f"weights must be text such as '0.4,0.6', or none to learn them, got {text!r}")
-    longest, values = [], []
-    classes = text.split("/")
-    for c, written in enumerate(classes):
-        end, colon, row = written.rpartition(":")
-        if bool(colon) == (c == len(classes) - 1):
-            raise ConfigError(f"weights of all classes but the last begin with a length, as in '5:0.2,0.8/0.4,0.6', got {text!r}")
-        try:
-            longest.append(int(end) if colon else _NO_END)
-            values.append([float(weight) for weight in row.split(",")])
-        except ValueError as error:
-            raise ConfigError(f"weights must be numbers between commas, such as '0.4,0.6', or none to learn them, got {text!r}") from error
-        if len(values[-1]) != n_members:
-            raise ConfigError(f"weights must be {n_members} numbers, one for each of the models, got {len(values[-1])} in {text!r}")
-        if not all(0 <= weight < np.inf for weight in values[-1]):
-            raise ConfigError(f"weights must be at least 0 and finite, got {text!r}")
-        if not any(values[-1]):
-            raise ConfigError(f"weights must not all be 0, got {text!r}; give one member a weight")
-    if any(after <= before for before, after in pairwise(longest)):
-        raise ConfigError(f"weights must give the lengths of their classes in rising order, got {text!r}")
-    return Weights(np.array(values, np.float64), np.array(longest, np.int64))
+    try:
+        weights = np.array([float(weight) for weight in text.split(",")])
+    except ValueError as error:
+        raise ConfigError(f"weights must be numbers between commas, such as '0.4,0.6', or none to learn them, got {text!r}") from error
+    if len(weights) != n_members:
+        raise ConfigError(f"weights must be {n_members} numbers, one for each of the models, got {len(weights)} in {text!r}")
+    if not ((weights >= 0) & np.isfinite(weights)).all():
+        raise ConfigError(f"weights must be at least 0 and finite, got {text!r}")
+    if not weights.any():
+        raise ConfigError(f"weights must not all be 0, got {text!r}; give one member a weight")
+    return weights
 
 
-def on_one_scale(scores: Float32[np.ndarray, "B N"], normalise: Scale) -> Float64[np.ndarray, "B N"]:
-    """A member's scores on the scale of the mixture, row by row over columns 1 to N - 1; column 0 becomes 0.
+def on_one_scale(
+    scores: Float32[np.ndarray, "B N"], normalise: Scale, columns: Int64[np.ndarray, "B K"] | None = None
+) -> Float64[np.ndarray, "B _"]:
+    """A member's scores on the scale of the mixture, row by row over columns 1 to N - 1; column 0 becomes 0. Of the given columns only.
 
     What is NaN or -inf is first put one standard deviation (1, where all are equal) below the least finite score of the row, +inf above
     the greatest. A row of equal scores is 0 in standard scores.
@@ -334,185 +312,171 @@ def on_one_scale(scores: Float32[np.ndarray, "B N"], normalise: Scale) -> Float6
     elif normalise == "softmax":
         real -= real.max(axis=1, keepdims=True, initial=-np.inf)
         real -= np.log(np.exp(real).sum(axis=1, keepdims=True))
-    else:
+    elif columns is None:
         real = _RANK_OFFSET / (_RANK_OFFSET + rankdata(-real, axis=1))
-    return np.concatenate([np.zeros((len(real), 1)), real], axis=1)
+    real = np.concatenate([np.zeros((len(real), 1)), real], axis=1)
+    if columns is None:
+        return real
+    found = np.take_along_axis(real, columns, axis=1)
+    if normalise == "rank":
+        for row, ordered in zip(found, np.sort(real[:, 1:], axis=1), strict=True):
+            ends = np.searchsorted(ordered, row, "left") + np.searchsorted(ordered, row, "right")
+            row[:] = _RANK_OFFSET / (_RANK_OFFSET + len(ordered) - (ends - 1) / 2)
+    return np.where(columns > 0, found, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What weights are learned from: for B validation histories, the members' scores of K columns that stand for all candidates.
+    """What weights are learned from: of B validation histories the candidates for the first ten places, K columns in order of the items.
 
-    values: over `spreads`, the mean standard deviation of each member's scores in a row. log_counts: how many items a column stands for;
-    -inf where a row has fewer than K. answers: mean of the values at the answers of a history. lengths: known items of the histories.
+    values: by scale, over `spreads`, the mean standard deviation of each member's scores in a row; -1e30 where a row has fewer than K.
+    rows, columns: where the answers are that are candidates. ideal: discounted gain of the best possible list of each history.
     """
 
-    values: Float32[np.ndarray, "B M K"]
-    log_counts: Float32[np.ndarray, "B K"]
-    answers: Float64[np.ndarray, "B M"]
-    lengths: Int64[np.ndarray, " B"]
-    spreads: Float64[np.ndarray, " M"]
+    values: Mapping[Scale, Float32[np.ndarray, "M B K"]]
+    spreads: Mapping[Scale, Float64[np.ndarray, " M"]]
+    rows: Int64[np.ndarray, " P"]
+    columns: Int64[np.ndarray, " P"]
+    ideal: Float64[np.ndarray, " B"]
 
-    def losses(
-        self, weights: Float64[np.ndarray, " M"], rows: Int64[np.ndarray, " R"]
-    ) -> tuple[Float64[np.ndarray, " R"], Float64[np.ndarray, "R M"]]:
-        """Minus the log-likelihood of each history's answers (their mean), and its gradient by the weights of the values."""
-        losses, gradients = np.empty(len(rows)), np.empty((len(rows), len(weights)))
-        step = max(1, 2**20 // (4 * self.values[:1].size))
-        single = weights.astype(np.float32)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            values = self.values[part]  # (b, M, K)
-            logits = single @ values + self.log_counts[part]  # (b, K)
-            top = logits.max(axis=1)
-            p = np.exp(logits - top[:, None])
-            total = p.sum(axis=1, dtype=np.float64)
-            expected = (values @ p[:, :, None])[:, :, 0] / total[:, None]  # (b, M)
-            losses[start : start + step] = top + np.log(total) - self.answers[part] @ weights
-            gradients[start : start + step] = expected - self.answers[part]
-        return losses, gradients
+    def ndcg(self, scale: Scale, weights: Sequence[float]) -> Float64[np.ndarray, " B"]:
+        """NDCG@10 of each history, ties by index, under weights of the values."""
+        values = self.values[scale]
+        _, n_histories, n = values.shape
+        scores = np.zeros((n_histories, n), np.float32)
+        for member, weight in zip(values, weights, strict=True):
+            if weight:
+                scores += np.float32(weight) * member
+        bar = np.partition(scores, n - _K, axis=1)[:, n - _K] if n > _K else np.full(len(scores), -np.inf)
+        near = scores[self.rows, self.columns] >= bar[self.rows]
+        rows, columns = self.rows[near], self.columns[near]
+        theirs, own = scores[rows], scores[rows, columns][:, None]
+        places = (theirs > own).sum(axis=1) + ((theirs == own) & (np.arange(n) < columns[:, None])).sum(axis=1)
+        hits = places < _K
+        return np.bincount(rows[hits], _DISCOUNTS[places[hits]], len(scores)) / self.ideal
 
 
 def gather_evidence(
-    members: Sequence[Recommender], asked: Holdout, normalise: Scale, *, seed: int = 0, progress: Progress | None = None
+    members: Sequence[Recommender],
+    asked: Holdout,
+    scales: Sequence[Scale] = _SCALES,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Evidence:
-    """Score at most 2,000 of the histories, and keep of each what fits 64 MiB in all; raises DataError where there are no answers.
+    """Score at most 2,000 of the histories; raises DataError where there are no answers.
 
-    Where not all candidates of a history fit, those that a member puts first are kept, and a sample of the rest stands for the rest.
+    Candidates are the 200 items that each member puts first, fewer each where members are more than five: at most 1,000 in all, so that
+    all scales together take up to 24 MB a member. An item that no member puts there counts as out of reach of the first ten places.
     """
-    histories, n_answers = asked.histories, np.diff(asked.offsets)
-    chosen = np.flatnonzero(n_answers)
+    histories, n_items = asked.histories, asked.histories.n_items
+    chosen = np.flatnonzero(np.diff(asked.offsets))
     if not len(chosen):
         raise DataError(
             f"none of the {len(asked)} validation histories has an answer, so there is nothing to learn weights on; "
             "give a validation with answers, or weights"
         )
-    generator = np.random.default_rng(seed)
     if len(chosen) > _MOST_ASKED:
-        chosen = np.sort(generator.choice(chosen, _MOST_ASKED, replace=False))
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, _MOST_ASKED, replace=False))
     repeat = _has_seen_answers(asked)
-    size = max(_FEWEST_COLUMNS, _EVIDENCE_BYTES // (4 * len(chosen) * (len(members) + 1)))
-    size = min(size, histories.n_items - 1)
-    values = np.zeros((len(chosen), len(members), size), np.float32)
-    log_counts = np.full((len(chosen), size), -np.inf, np.float32)
-    answers, spreads = np.empty((len(chosen), len(members))), np.zeros(len(members))
-    step = max(1, _SCORE_BYTES // (8 * histories.n_items * (len(members) + 1)))
+    top = min(n_items - 1, _TOP, max(2 * _K, _MOST_CANDIDATES // len(members)))
+    size = min(n_items - 1, top * len(members))
+    values = {scale: np.empty((len(members), len(chosen), size), np.float32) for scale in scales}
+    spreads = {scale: np.zeros(len(members)) for scale in scales}
+    candidates = np.empty((len(chosen), size), np.int64)
+    step = max(1, _SCORE_BYTES // (8 * n_items * (len(members) + 1)))
     for start in range(0, len(chosen), step):
-        rows = chosen[start : start + step]
-        chunk = histories.take(rows)
-        times = None if asked.request_times is None else asked.request_times[rows]
-        scores = np.stack([on_one_scale(member.score(chunk, times), normalise) for member in members], axis=1)  # (b, M, N)
-        allowed = np.ones((len(rows), histories.n_items), bool)
-        allowed[:, 0] = False
-        if not repeat:
-            allowed[chunk.rows, chunk.items] = False
-        for b, row in enumerate(rows, start=start):
-            of_row = scores[b - start]
-            relevant = asked.items[asked.offsets[row] : asked.offsets[row + 1]]
-            columns, counts = _columns(of_row, allowed[b - start], relevant, size, generator)
-            values[b, :, : len(columns)] = of_row[:, columns]
-            log_counts[b, : len(columns)] = np.log(counts)
-            answers[b] = of_row[:, relevant].mean(axis=1)
-            spreads += of_row[:, allowed[b - start]].std(axis=1)
+        part = slice(start, start + step)
+        chunk = histories.take(chosen[part])
+        times = None if asked.request_times is None else asked.request_times[chosen[part]]
+        found = [member.score(chunk, times) for member in members]
+        best = np.sort(np.concatenate([top_k(masked(scores.copy(), chunk, repeat=repeat), top)[0] for scores in found], axis=1))
+        best[:, 1:][best[:, 1:] == best[:, :-1]] = 0
+        candidates[part] = np.sort(best)[:, -size:]  # zeros first, then each item once
+        some = candidates[part].any(axis=1)
+        for m, scores in enumerate(found):
+            for scale in scales:
+                scaled = on_one_scale(scores, scale, candidates[part])
+                values[scale][m, part] = np.where(candidates[part] > 0, scaled, _NO_CANDIDATE)
+                spreads[scale][m] += scaled[some].std(axis=1, where=candidates[part][some] > 0).sum()
         if progress is not None:
-            progress("weighing the members", start + len(rows), len(chosen))
-    spreads = np.where(spreads > 0, spreads / len(chosen), 1.0)
-    values /= spreads[:, None].astype(np.float32)
-    return Evidence(values, log_counts, answers / spreads, _known_lengths(histories)[chosen], spreads)
+            progress("weighing the members", min(start + step, len(chosen)), len(chosen))
+    for scale in scales:
+        spreads[scale] = np.where(spreads[scale] > 0, spreads[scale] / len(chosen), 1.0)
+        values[scale] /= spreads[scale][:, None, None].astype(np.float32)
+    lists = [np.unique(asked.items[asked.offsets[row] : asked.offsets[row + 1]]) for row in chosen]
+    lengths = np.array([len(items) for items in lists])
+    answers = np.repeat(np.arange(len(chosen)), lengths) * n_items + np.concatenate(lists)
+    keys = (np.arange(len(chosen))[:, None] * n_items + candidates).ravel()
+    places = np.minimum(np.searchsorted(keys, answers), len(keys) - 1)
+    places = places[keys[places] == answers]
+    return Evidence(values, spreads, places // size, places % size, np.cumsum(_DISCOUNTS)[np.minimum(lengths, _K) - 1])
 
 
-def learn_weights(evidence: Evidence, *, seed: int = 0) -> Weights:
-    """The weights under which the answers are most likely, given a normal prior; by class of length where cross-fitting bears it out.
+def learn_weights(evidence: Evidence, *, seed: int = 0) -> tuple[Scale, Float64[np.ndarray, " M"]]:
+    """The scale, and weights that sum to 1: never worse than the best member at these answers.
 
-    Two halves: weights of either are judged on the other. Classes are kept where the answers are more likely by more than two
-    standard errors of the mean.
+    Two halves judge whether to blend, on which scale, and whether to start from the best member or from equal weights: what is learned on
+    either is judged on the other. The best of these is learned on all answers, if it beats the best member by more than two standard
+    errors of the difference; else that member has all the weight. Where all members miss every answer, they count the same.
     """
-    rows = np.arange(len(evidence.answers))
-    chosen = _without_idle_members(evidence, rows)
-    best = Weights.single(chosen / evidence.spreads)
-    longest = _classes(evidence.lengths)
-    if len(longest) == 1:
-        return best
-    classes = np.searchsorted(longest, evidence.lengths)
-    gains = []
-    order = np.random.default_rng(seed).permutation(rows)
-    for learn, judge in ((order[::2], order[1::2]), (order[1::2], order[::2])):
-        everywhere, _ = _optimum(evidence, learn, chosen)
-        for c in range(len(longest)):
-            inside, _ = _optimum(evidence, learn[classes[learn] == c], chosen)
-            judged = judge[classes[judge] == c]
-            gains.append(evidence.losses(everywhere, judged)[0] - evidence.losses(inside, judged)[0])
-    gain = np.concatenate(gains)
-    if gain.mean() <= 2 * gain.std() / np.sqrt(len(gain)):
-        return best
-    by_class = [_optimum(evidence, rows[classes == c], chosen)[0] for c in range(len(longest))]
-    return Weights(np.array([_or_chosen(row, chosen) for row in by_class]) / evidence.spreads, longest)
+    first = next(iter(evidence.values))
+    n_members, n = evidence.values[first].shape[:2]
+    everyone, half = np.ones(n, bool), np.random.default_rng(seed).permutation(n) % 2 == 0
+    halves = ((half, ~half), (~half, half)) if n > 1 else ((everyone, everyone),)
+    kept, most = (first, (1 / n_members,) * n_members), 0.0
+    for scale in evidence.values:
+        ndcg = cache(partial(evidence.ndcg, scale))
+        single = _planned("alone", ndcg, n_members, everyone)
+        if scale == first and ndcg(single).any():
+            kept = scale, single
+        judged = {
+            plan: np.concatenate([ndcg(_planned(plan, ndcg, n_members, learn))[judge] for learn, judge in halves])
+            for plan in get_args(Plan)
+        }
+        for plan, found in judged.items():
+            gain = found - judged["alone"]
+            if found.mean() > most and gain.mean() > 2 * gain.std() / np.sqrt(n):
+                blended = _planned(plan, ndcg, n_members, everyone)
+                if ndcg(blended).mean() >= ndcg(single).mean():
+                    kept, most = (scale, blended), float(found.mean())
+    scale, chosen = kept
+    weights = np.array(chosen) / evidence.spreads[scale]
+    return scale, weights / weights.sum()
 
 
-def _or_chosen(weights: Float64[np.ndarray, " M"], chosen: Float64[np.ndarray, " M"]) -> Float64[np.ndarray, " M"]:
-    return weights if weights.any() else chosen
+def _planned(plan: Plan, ndcg: Judge, n_members: int, asked: Bool[np.ndarray, " B"]) -> tuple[float, ...]:
+    """Weights learned on the histories that are asked: the best member alone, or selection from it or from equal weights."""
+    if plan == "from equal":
+        return select(ndcg, (1 / n_members,) * n_members, asked)
+    members = map(tuple, np.eye(n_members).tolist())
+    best = max(members, key=lambda weights: float(ndcg(weights)[asked].mean()))
+    return best if plan == "alone" else select(ndcg, best, asked)
 
 
-def _without_idle_members(evidence: Evidence, rows: Int64[np.ndarray, " R"]) -> Float64[np.ndarray, " M"]:
-    """The optimum after every member is gone that adds less than one nat over all rows; all the same where none is better than chance."""
-    weights, loss = _optimum(evidence, rows, np.ones(evidence.answers.shape[1]))
-    while np.count_nonzero(weights) > 1:
-        trials = []
-        for m in np.flatnonzero(weights):
-            start = weights.copy()
-            start[m] = 0
-            trials.append(_optimum(evidence, rows, start))
-        without, higher = min(trials, key=lambda trial: trial[1])
-        if (higher - loss) * len(rows) >= 1:
-            break
-        weights, loss = without, higher
-    return weights if weights.any() else np.ones(len(weights))
+def select(ndcg: Judge, start: tuple[float, ...], asked: Bool[np.ndarray, " B"]) -> tuple[float, ...]:
+    """From the start on, the step whose mean gain less its standard error is the largest, until none is above 0."""
+    weights = start
+    while True:
+        now, best, most = ndcg(weights)[asked], weights, 0.0
+        for moved in _moves(weights):
+            gain = ndcg(moved)[asked] - now
+            sure = float(gain.mean() - gain.std() / np.sqrt(len(gain)))
+            if sure > most:
+                best, most = moved, sure
+        if best == weights:
+            return weights
+        weights = best
 
 
-def _optimum(
-    evidence: Evidence, rows: Int64[np.ndarray, " R"], start: Float64[np.ndarray, " M"]
-) -> tuple[Float64[np.ndarray, " M"], float]:
-    """The weights of the values with the least penalised mean loss, and that; a weight that is 0 at the start stays 0."""
-
-    def objective(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        losses, gradients = evidence.losses(weights, rows)
-        scale = 1 / (len(rows) * _PRIOR**2)
-        return losses.mean() + scale / 2 * weights @ weights, gradients.mean(axis=0) + scale * weights
-
-    bounds = [(0, None if weight > 0 else 0) for weight in start]
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-9, "gtol": 1e-5})
-    return found.x, float(found.fun)
-
-
-def _classes(lengths: Int64[np.ndarray, " B"]) -> Int64[np.ndarray, " C"]:
-    """Longest history of each of three or two classes of about equal size, at least 100 in each; one class where there are not enough."""
-    for n_classes in (3, 2):
-        ends = np.unique(np.quantile(lengths, np.arange(1, n_classes) / n_classes, method="lower"))
-        counts = np.bincount(np.searchsorted(ends, lengths), minlength=n_classes)
-        if len(ends) == n_classes - 1 and counts.min() >= _FEWEST_IN_CLASS:
-            return np.append(ends, _NO_END)
-    return np.array([_NO_END])
-
-
-def _columns(
-    scores: Float64[np.ndarray, "M N"],
-    allowed: Bool[np.ndarray, " N"],
-    relevant: np.ndarray,
-    size: int,
-    generator: np.random.Generator,
-) -> tuple[Int64[np.ndarray, " C"], Float64[np.ndarray, " C"]]:
-    """At most `size` candidates of one history, and how many each stands for."""
-    candidates = np.flatnonzero(allowed)
-    if len(candidates) <= size:
-        return candidates, np.ones(len(candidates))
-    sure = np.zeros(len(allowed), bool)
-    sure[relevant[: size // 4]] = True
-    first = max(1, size // (2 * len(scores)))
-    for member in scores:
-        sure[candidates[np.argpartition(member[candidates], -first)[-first:]]] = True
-    kept, rest = np.flatnonzero(sure), np.flatnonzero(allowed & ~sure)
-    drawn = generator.choice(rest, size - len(kept), replace=False, shuffle=False)
-    return np.concatenate([kept, drawn]), np.repeat([1.0, len(rest) / max(len(drawn), 1)], [len(kept), len(drawn)])
+def _moves(weights: tuple[float, ...]) -> Iterator[tuple[float, ...]]:
+    """A part of each member added, or one taken out; weights sum to 1, to six digits."""
+    now, others = np.array(weights), 1 - np.eye(len(weights))
+    for m in range(len(now)):
+        for step in _STEPS if now[m] < 1 else ():
+            yield tuple(np.round((1 - step) * now + step * (1 - others[m]), 6).tolist())
+        if 0 < now[m] < 1:
+            yield tuple(np.round(now * others[m] / (now * others[m]).sum(), 6).tolist())
 
 
 def _last_events_of_a_tenth(train: SequenceDataset, seed: int) -> tuple[SequenceDataset, Holdout]:
@@ -531,10 +495,6 @@ def _last_events_of_a_tenth(train: SequenceDataset, seed: int) -> tuple[Sequence
 
 def _settled(member: Recommender) -> Recommender:
     return member.settled() if isinstance(member, Settled) else type(member)(**hyperparameters(member))
-
-
-def _known_lengths(histories: SequenceDataset) -> Int64[np.ndarray, " B"]:
-    return np.bincount(histories.rows[histories.items > 0], minlength=len(histories))
 
 
 def _has_seen_answers(asked: Holdout) -> bool:
