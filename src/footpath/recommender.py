@@ -91,6 +91,19 @@ class Retriever(Protocol):
         ...
 
 
+@runtime_checkable
+class Embedder(Protocol):
+    """A model whose score of an item after a history is the dot product of a vector of each."""
+
+    def states(self, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None = None) -> Float32[np.ndarray, "B D"]:
+        """A vector for every history; zeros where nothing is known of it. Raises NotFittedError."""
+        ...
+
+    def item_vectors(self) -> Float32[np.ndarray, "N D"]:
+        """A vector for every item of the vocabulary; row 0 is zero. Raises NotFittedError."""
+        ...
+
+
 RETRIEVE_FROM: Final = 2**17
 """Items; with more, `recommend` asks a Retriever to retrieve."""
 _RETRIEVED_AT_ONCE: Final = 1024

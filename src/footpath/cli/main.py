@@ -12,6 +12,7 @@ from footpath.cli import (
     compare,
     console,
     demo,
+    embed,
     evaluate,
     fetch,
     ingest,
@@ -50,6 +51,7 @@ for command in (
     best.best,
     compare.compare,
     recommend.recommend,
+    embed.embed,
     models.models,
     demo.demo,
 ):
