@@ -68,7 +68,7 @@ _MODELS: Mapping[str, Entry] = {
     "bert4rec": Entry("bert4rec", "BERT4Rec", "attention", "Sun et al., CIKM 2019", extra="models"),
     "hstu": Entry("hstu", "HSTU", "attention", "Zhai et al., ICML 2024", extra="models"),
     "esasrec": Entry("esasrec", "ESASRec", "attention", "Tikhonovich et al., RecSys 2025", extra="models"),
-    "mixture": Entry("mixture", "Mixture", "mixture", "Genest and Zidek, Statistical Science 1986", extra="models"),
+    "mixture": Entry("mixture", "Mixture", "mixture", "Caruana et al., ICML 2004", extra="models"),
 }
 
 

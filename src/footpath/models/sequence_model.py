@@ -513,7 +513,7 @@ def _with_question(batch: HistoryBatch) -> HistoryBatch:
 
 
 def _digest(data: SequenceDataset, *further: np.ndarray) -> str:
-    """Of the events and the vocabulary that a model is fitted on, and of further arrays."""
+    """Of the events, the vocabulary and the items' features that a model is fitted on, and of further arrays."""
     digest = hashlib.sha256()
     for column in (data.offsets, data.items, data.times, data.types, data.values, *further):
         if column is not None:
@@ -521,4 +521,10 @@ def _digest(data: SequenceDataset, *further: np.ndarray) -> str:
     for buffer in data.vocabulary.ids.buffers():
         if buffer is not None:
             digest.update(buffer)
+    features = data.item_features
+    if features is not None:
+        for texts in (features.titles, features.texts, features.categories, map(repr, features.attributes)):
+            digest.update("\0".join(texts).encode())
+        if features.vectors is not None:
+            digest.update(np.ascontiguousarray(features.vectors).tobytes())
     return digest.hexdigest()[:16]
