@@ -384,6 +384,13 @@ def test_a_finished_training_is_not_run_again_and_another_one_is_not_mixed_up_wi
             other.observed(checkpoint=tmp_path).fit(log)
     with pytest.raises(RunError, match="checkpoint"):
         GRU4Rec(**settings).observed(checkpoint=tmp_path).fit(ring(n_users=61))
+    named = titled()
+    assert named.item_features is not None
+    GRU4Rec(**settings, item_table="text").observed(checkpoint=tmp_path / "text").fit(named)
+    titles = ["", *(f"{title}s" for title in named.item_features.titles[1:])]
+    renamed = dataclasses.replace(named, item_features=dataclasses.replace(named.item_features, titles=titles))
+    with pytest.raises(RunError, match="checkpoint"):
+        GRU4Rec(**settings, item_table="text").observed(checkpoint=tmp_path / "text").fit(renamed)
 
 
 def test_training_stops_where_it_is_told_to() -> None:
