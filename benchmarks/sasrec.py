@@ -37,7 +37,7 @@ from footpath.recommender import recommend
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
-from footpath.training.validation import validation_ndcg
+from footpath.training.validation import ScoreChunks, validation_ndcg
 
 DIM, BLOCKS, HEADS, MAX_LEN, BATCH_SIZE = 64, 2, 2, 50, 128
 PLAIN_BATCHES = 20  # of an epoch, then scaled up: the plain epoch takes minutes
@@ -100,10 +100,13 @@ def measure_footpath(data: tuple[SequenceDataset, Holdout], epochs: int) -> dict
     train, test = data
     model = SASRec(dim=DIM, blocks=BLOCKS, heads=HEADS, max_len=MAX_LEN, batch_size=BATCH_SIZE, epochs=epochs).fit(train)
     assert model.history is not None
-    scores = model._network.score_chunks
     popularity = np.zeros(train.n_items, np.float32)
+
+    def chunks() -> ScoreChunks:
+        return model._score_chunks(model._network, test.histories, popularity, None)
+
     with torch.inference_mode():
-        evaluation = min(cpu_seconds(lambda: validation_ndcg(test, scores(test.histories, popularity))) for _ in range(2))
+        evaluation = min(cpu_seconds(lambda: validation_ndcg(test, chunks())) for _ in range(2))
     peak = peak_mib()
     users = [test.histories.between(b, b + 1) for b in range(300)]
     one = [cpu_seconds(lambda user=user: model.score(user)) for user in users]

@@ -47,7 +47,7 @@ _SPARSE_FROM: Final = 2**17  # items; above, a step with sampled negatives touch
 
 @dataclass(frozen=True)
 class Act:
-    """One act to read while serving: an item, and what else the model takes in. times: microseconds since 1970 UTC."""
+    """One act to read while serving: an item, and what else the model takes in. time: microseconds since 1970 UTC."""
 
     item_id: str
     event_type: str = "other"
