@@ -16,13 +16,17 @@ from footpath.training.losses import (
     Popularity,
     bpr_loss,
     gbce_loss,
-    popularity_negatives,
     sampled_softmax_loss,
     softmax_loss,
     uniform_negatives,
 )
 
 T, N, D = 23, 41, 8
+
+
+def popularity_negatives(counts: Tensor, shape: tuple[int, ...], generator: torch.Generator, power: float = 1.0) -> tuple[Tensor, Tensor]:
+    popularity = Popularity.of(counts, power=power)
+    return popularity.draw(shape, generator), popularity.log_q
 
 
 def _inputs(dtype: torch.dtype = torch.float32, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor, torch.Generator]:

@@ -103,14 +103,6 @@ def uniform_negatives(n_items: int, shape: tuple[int, ...], generator: torch.Gen
     return torch.randint(1, n_items, shape, generator=generator)
 
 
-def popularity_negatives(
-    counts: Float[Tensor, " N"] | Int64[Tensor, " N"], shape: tuple[int, ...], generator: torch.Generator, *, power: float = 1.0
-) -> tuple[Int64[Tensor, "*shape"], Float32[Tensor, " N"]]:
-    """Item indexes drawn in proportion to count ** power, and log_q; `Popularity` for many draws from one large catalogue."""
-    popularity = Popularity.of(counts, power=power)
-    return popularity.draw(shape, generator), popularity.log_q
-
-
 @dataclass(frozen=True, eq=False)
 class Popularity:
     """Items drawn in proportion to count ** power with replacement; never 0, and never an item without a count.
