@@ -97,10 +97,11 @@ def rows() -> Iterator[Row]:
                 yield Row(task, model, settings, label=f"{model}-text")
 
 
+LONG: Final = {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.002, "patience": 6}
 SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
-    ("ml-1m loo", "sasrec"): {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.001, "patience": 8},
-    ("ml-1m loo", "esasrec"): {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.001, "patience": 8},
-    ("ml-1m loo", "hstu"): {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.001, "patience": 8},
+    ("ml-1m loo", "sasrec"): LONG,
+    ("ml-1m loo", "esasrec"): LONG,
+    ("ml-1m loo", "hstu"): LONG,
     ("ml-1m loo", "bert4rec"): {"max_len": 200, "patience": 15},
 }
 

@@ -163,7 +163,7 @@ def test_time_can_ask_for_all_that_follows() -> None:
     assert made.test.request_times.tolist() == [8, 9]
 
 
-@given(events, st.booleans(), st.sampled_from(["first", "all"]))
+@given(events, st.booleans(), st.sampled_from(["first", "all", "each"]))
 def test_time_parts_the_events_as_a_loop_over_users_does(rows: list[Event], repeat: bool, targets: Any) -> None:
     times = sorted(time for *_, time in rows)
     low, high = times[int(0.5 * (len(rows) - 1))], times[int(0.8 * (len(rows) - 1))]
@@ -172,6 +172,12 @@ def test_time_parts_the_events_as_a_loop_over_users_does(rows: list[Event], repe
         known = {item for _, item, time in rows if time < cut}
         asked = []
         for user, own in by_user(rows).items():
+            if targets == "each":
+                for place, (_, item, time) in enumerate(own):
+                    history = [i for _, i, _ in own[:place] if i in known]
+                    if cut <= time < end and item in known and history and (repeat or item not in history):
+                        asked.append((user, history, [item]))
+                continue
             history = [item for _, item, time in own if time < cut]
             later = [item for _, item, time in own if cut <= time < end][: 1 if targets == "first" else None]
             answers = list(dict.fromkeys(i for i in later if i in known and (repeat or i not in history)))
@@ -238,8 +244,17 @@ def test_times_that_are_all_equal_cannot_be_cut() -> None:
         split_by_time(dataset([("u", "a", 3), ("v", "a", 3)]))
 
 
-def test_targets_are_first_or_all() -> None:
-    with pytest.raises(ConfigError, match="targets must be 'first' or 'all', got 'last'"):
+def test_time_can_ask_before_each_event_of_new_users_too() -> None:
+    rows = [*ten_days(), ("n", "d", 8), ("n", "a", 9), ("n", "b", 9)]
+    made = split_by_time(dataset(rows), quantiles=(0.4, 0.6), targets="each")
+    assert made.details["cuts"][1] == iso_time(7)
+    assert [asked for asked in questions(made.test) if asked[0] == "n"] == [("n", ["d"], ["a"]), ("n", ["d", "a"], ["b"])]
+    assert made.details["targets"] == "each"
+    assert made.test.counts["unknown_users"] == 0
+
+
+def test_targets_are_first_all_or_each() -> None:
+    with pytest.raises(ConfigError, match="targets must be 'first', 'all' or 'each', got 'last'"):
         split_by_time(dataset(ten_days()), targets="last")  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ def compare(
     protocol: Annotated[str, typer.Option(help="time, loo, given or cold, as in `footpath evaluate`.")] = "time",
     k: Annotated[int, typer.Option("-k", "--k", help="Length of the lists.")] = 10,
     refit: Annotated[bool, typer.Option("--refit", help="Fit again with the validation events.")] = False,
-    targets: Annotated[str, typer.Option(help="Protocol time: the first event after the cut, or all of them.")] = "first",
+    targets: Annotated[str, typer.Option(help="Protocol time: first event after the cut, all of them, or each in turn.")] = "first",
     references: Annotated[bool, typer.Option(help="Add the rows that every table needs.")] = True,
     json: console.Json = False,
 ) -> None:

@@ -25,7 +25,7 @@ def evaluate(
     metric: Annotated[list[str] | None, typer.Option(help="A metric such as recall@20; may be repeated.")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Fit again with the validation events once settings are chosen.")] = False,
     repeat: Annotated[bool, typer.Option("--repeat", help="Items of the history may be recommended, and may be the answer.")] = False,
-    targets: Annotated[str, typer.Option(help="Protocol time: the first event after the cut, or all of them.")] = "first",
+    targets: Annotated[str, typer.Option(help="Protocol time: first event after the cut, all of them, or each in turn.")] = "first",
     set: Annotated[list[str] | None, typer.Option("--set", help="MODEL.FIELD=VALUE; may be repeated.")] = None,
     event_type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
     target_type: Annotated[

@@ -23,7 +23,7 @@ from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.split import Holdout, Protocol, Split
 from footpath.sequences.vocabulary import Vocabulary
 
-Targets = Literal["first", "all"]
+Targets = Literal["first", "all", "each"]
 Mask = Bool[np.ndarray, " E"]
 
 SPLIT_LABELS: Final = ("train", "validation", "test")
@@ -48,7 +48,8 @@ def split(
 ) -> Split:
     """The train, validation and test parts of a log under one protocol.
 
-    time: cut at the `quantiles` of the times; asked at the second cut, with the first event after it as target, or all of them.
+    time: cut at the `quantiles` of the times; asked at the second cut, with the first event after it as target, or all of them; or asked
+    before each event after it, of new users too.
     loo: the last event of each user with three or more is test, the one before it validation. given: every event that the log
     labels test, from those before it. cold: every event on a share `cold_items` of the items, which training never sees.
 
@@ -127,6 +128,10 @@ def split_by_time(
 
     train lies before the first cut, refit before the second; an event at a cut lies after it. Validation asks at the first cut
     about the events up to the second, test at the second. The vocabulary holds the items seen before the second cut.
+
+    targets: first or all events after a cut, of users with a history before it, whose history ends at the cut. each: every event after
+    a cut, from the user's events before it on known items, those after the cut too, as a service is asked whose model is fitted at
+    the cut; what short sessions need, few of which cross it.
     """
     if data.times is None:
         raise ConfigError("protocol 'time' needs a clock, which these events lack; use protocol 'loo', which needs their order alone")
@@ -134,7 +139,7 @@ def split_by_time(
     if not 0 < low < high < 1:
         raise ConfigError(f"quantiles must rise between 0 and 1, got {low} and {high}")
     if targets not in get_args(Targets):
-        raise ConfigError(f"targets must be 'first' or 'all', got {targets!r}")
+        raise ConfigError(f"targets must be 'first', 'all' or 'each', got {targets!r}")
     backwards = (np.diff(data.times) < 0) & (np.diff(data.rows) == 0)
     if backwards.any():
         user = data.users[int(data.rows[np.argmax(backwards)])].as_py()
@@ -147,13 +152,15 @@ def split_by_time(
         raise DataError(f"these times cannot be cut at {low} and {high}, where the cuts are {cuts}: choose other quantiles")
     data = _with_known_items(data, refit, seed)
     wanted = _of_types(data, target_types)
+    known_to_train, known = _items_of(data, train), _items_of(data, refit)
+    shown = (known_to_train[data.items], known[data.items]) if targets == "each" else (train, refit)
     return _assemble(
         "time",
         data,
         train,
         refit,
-        _holdout(data, train, refit & ~train & wanted, _items_of(data, train), repeat=repeat, targets=targets),
-        _holdout(data, refit, ~refit & wanted, _items_of(data, refit), repeat=repeat, targets=targets),
+        _holdout(data, shown[0], refit & ~train & wanted, known_to_train, repeat=repeat, targets=targets),
+        _holdout(data, shown[1], ~refit & wanted, known, repeat=repeat, targets=targets),
         repeat,
         {"targets": targets, "cuts": [iso_time(first_cut), iso_time(second_cut)], "quantiles": [low, high]} | _told(target_types),
     )
@@ -287,7 +294,7 @@ def _holdout(
     answerable: Bool[np.ndarray, " N"],
     *,
     repeat: bool,
-    targets: Literal["each", "first", "all"] = "each",
+    targets: Targets = "each",
 ) -> Holdout:
     """Questions about the asked events, each from the shown events of its row before it.
 
