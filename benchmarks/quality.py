@@ -30,12 +30,15 @@ import torch
 from footpath.evaluation.protocol import Evaluation, evaluate
 from footpath.events.store import ingest, open_store
 from footpath.models import catalog
-from footpath.recommender import Iterative, refit
+from footpath.models.mixture import Mixture
+from footpath.models.storage import load_model, save_model
+from footpath.recommender import Iterative, Recommender, refit
 from footpath.sequences.split import Split
 from footpath.sequences.splits import split
 from footpath.statistics import paired_difference
 
 RESULTS: Final = Path(__file__).with_name("quality.json")
+RULES: Final = {"mixture": "weights of the best validation NDCG@10"}
 METRICS: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "mrr@20")
 
 
@@ -58,12 +61,14 @@ class Row:
     fields: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
     label: str = ""
+    members: tuple[str, ...] = ()
+    """Of a mixture: labels of rows of the same task, seed 0, whose fitted models are blended."""
 
 
 TASKS: Final = {
     "beauty loo": Task("amazon-beauty", "loo", "amazon-beauty/interactions.csv.gz", "amazon-beauty/items.csv.gz"),
     "ml-1m loo": Task("ml-1m", "loo", "ml-1m/contiguous.csv.gz", "ml-1m/movies.csv.gz"),
-    "ml-1m-2001-2003 time": Task("ml-1m-2001-2003", "time", "ml-1m-2001-2003/interactions.csv.gz", options={"targets": "all"}),
+    "ml-1m-2001-2003 time": Task("ml-1m-2001-2003", "time", "ml-1m-2001-2003/interactions.csv.gz", options={"targets": "each"}),
     "yoochoose given": Task(
         "yoochoose-100k", "given", "yoochoose-100k/train_full.tsv.gz", test="yoochoose-100k/test.tsv.gz", options={"repeat": True}
     ),
@@ -73,7 +78,7 @@ TASKS: Final = {
             "time",
             "yoochoose-100k/train_full.tsv.gz",
             test="yoochoose-100k/test.tsv.gz",
-            options={"repeat": True, "targets": "all", "quantiles": (cut - 0.1, cut)},
+            options={"repeat": True, "targets": "each", "quantiles": (cut - 0.1, cut)},
         )
         for cut in (0.7, 0.8, 0.9)
     },
@@ -95,6 +100,8 @@ def rows() -> Iterator[Row]:
             for model in ("sasrec", "esasrec"):
                 settings = SETTINGS.get((task, model), {}) | {"item_table": "id+text"}
                 yield Row(task, model, settings, label=f"{model}-text")
+        texts = () if TASKS[task].items is None else ("sasrec-text", "esasrec-text")
+        yield Row(task, "mixture", members=("markov", "item_knn", "ease", "vsknn", "sasrec", "esasrec", "gru4rec", *texts))
 
 
 LONG: Final = {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.002, "patience": 6}
@@ -130,6 +137,9 @@ def main() -> None:
     for row, seed in wanted:
         if name(row, seed) in read_results():
             continue
+        if missing := [label for label in row.members if f"{row.task} {label} 0" not in read_results()]:
+            print(f"{name(row, seed)}: waits for {', '.join(missing)}", flush=True)
+            continue
         if row.task not in parts:
             parts[row.task] = split_of(TASKS[row.task], arguments.data, arguments.work)
         measured = measure(row, seed, parts[row.task], arguments.work)
@@ -157,13 +167,16 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
     """Held and refit figures of one row, with each user's NDCG@10 and recall@20 left in the work folder."""
     key = name(row, seed).replace(" ", "_")
     fields = dict(row.fields) | ({"seed": seed} if "seed" in catalog_fields(row.model) else {})
-    model = catalog.create(row.model, **fields)
-    if isinstance(model, Iterative):
-        model.observed(checkpoint=work / "checkpoints" / key)
     started = time.process_time()
-    held = model.fit(parts.train, validation=parts.validation)
-    held_cpu = time.process_time() - started
-    history = getattr(held, "history", None)
+    if row.members:
+        found, fields["models"] = blended(row, parts, work), ",".join(row.members)
+    else:
+        model = catalog.create(row.model, **fields)
+        if isinstance(model, Iterative):
+            model.observed(checkpoint=work / "checkpoints" / key)
+        found = {"held": model.fit(parts.train, validation=parts.validation)}
+    cpu = {"held": time.process_time() - started}
+    history = getattr(found["held"], "history", None)
     epochs = None
     if history is not None:
         epochs = {
@@ -172,10 +185,17 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
             "validation": [None if epoch.validation is None else round(epoch.validation, 5) for epoch in history.epochs],
             "cpu_s": round(sum(epoch.cpu_seconds for epoch in history.epochs), 1),
         }
-    figures = {"held": evaluate(held, parts, metrics=METRICS, fitted_on="train", fit_cpu_s=held_cpu)}
-    started = time.process_time()
-    again = refit(held, parts.refit)
-    figures["refit"] = evaluate(again, parts, metrics=METRICS, fitted_on="refit", fit_cpu_s=time.process_time() - started)
+    if not row.members:
+        started = time.process_time()
+        found["refit"] = refit(found["held"], parts.refit)
+        cpu["refit"] = time.process_time() - started
+    if epochs:
+        for variant, fitted in found.items():
+            save_model(fitted, work / "models" / key / variant)
+    figures = {
+        variant: evaluate(fitted, parts, metrics=METRICS, fitted_on="train" if variant == "held" else "refit", fit_cpu_s=cpu.get(variant))
+        for variant, fitted in found.items()
+    }
     folder = work / "users"
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{variant} {metric}": found.per_list[metric] for variant, found in figures.items() for metric in ("ndcg@10", "recall@20")}
@@ -188,9 +208,37 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
         "settings": fields,
         "seed": seed,
         "epochs": epochs,
-        "rule": "epoch of the best validation NDCG@10" if epochs else "nothing was chosen on validation",
+        "rule": "epoch of the best validation NDCG@10" if epochs else RULES.get(row.model, "nothing was chosen on validation"),
+        **({"weights": {label: round(float(weight), 4) for label, weight in weights_of(row, found["held"])}} if row.members else {}),
         **{variant: _figures(found) for variant, found in figures.items()},
     }
+
+
+def blended(row: Row, parts: Split, work: Path) -> dict[str, Recommender]:
+    """The mixture of the held members, weights learned on validation, and that of the refit ones with the same weights."""
+    assert parts.validation is not None
+    by_label = {other.label or other.model: other for other in rows() if other.task == row.task}
+    members: dict[str, list[Recommender]] = {"held": [], "refit": []}
+    for label in row.members:
+        saved = work / "models" / name(by_label[label], 0).replace(" ", "_")
+        if saved.is_dir():
+            for variant, models in members.items():
+                models.append(load_model(saved / variant))
+        else:
+            model = catalog.create(by_label[label].model, **by_label[label].fields)
+            if isinstance(model, Iterative):
+                model.observed(checkpoint=work / "checkpoints" / saved.name)
+            held = model.fit(parts.train, validation=parts.validation)
+            members["held"].append(held)
+            members["refit"].append(refit(held, parts.refit))
+    mixture = Mixture(models=",".join(by_label[label].model for label in row.members))
+    held = mixture.blend(members["held"], parts.validation)
+    return {"held": held, "refit": held.settled().blend(members["refit"], parts.validation)}
+
+
+def weights_of(row: Row, fitted: Recommender) -> Iterator[tuple[str, float]]:
+    assert isinstance(fitted, Mixture)
+    yield from zip(row.members, fitted.weights_by_member().values(), strict=True)
 
 
 def catalog_fields(model: str) -> Mapping[str, Any]:
