@@ -41,6 +41,17 @@ def test_what_is_left_out_is_counted(make_log: MakeLog) -> None:
     assert [read.dataset.vocabulary.decode(read.dataset.history(0))] == [["tea", "cup"]]
 
 
+def test_what_was_only_shown_is_no_act_unless_asked_for(make_log: MakeLog) -> None:
+    shown = [{"user_id": "al", "item_id": "pot", "timestamp": 2, "event_type": "impression"}]
+    read = aligned(make_log([*SHOP, *shown]), ())
+    assert read.counts["impressions"] == 1
+    assert "pot" not in read.dataset.vocabulary
+    asked = aligned(make_log([*SHOP, *shown]), (), event_types=["impression"])
+    assert [asked.dataset.vocabulary.decode(asked.dataset.history(0))] == [["pot"]]
+    with pytest.raises(DataError, match="has no act but impressions on an item among its 1 acts"):
+        to_sequences(make_log(shown))
+
+
 def test_the_core_is_counted_and_parts_other_columns_too(make_log: MakeLog) -> None:
     rows = [{"user_id": user, "item_id": "tea", "timestamp": n, "session_id": str(n)} for n, user in enumerate(["bo", "al", "al"])]
     read = aligned(make_log(rows), ("session_id",), core=2)

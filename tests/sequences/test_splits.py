@@ -422,7 +422,7 @@ def test_split_chooses_the_protocol_and_says_what_it_did(make_log: MakeLog) -> N
     assert {name: each.protocol for name, each in made.items()} == {"time": "time", "loo": "loo", "cold": "cold"}
     details = made["time"].details
     assert (details["seed"], details["log"], details["core"], details["event_types"]) == (3, "shop", 1, "all")
-    assert details["left_out"] == {"other_types": 0, "without_item": 1, "below_core": 0}
+    assert details["left_out"] == {"impressions": 0, "without_item": 1, "below_core": 0}
     assert details["targets"] == "first"
     assert questions(made["time"].test) == questions(split_by_time(dataset(ten_days()), quantiles=(0.5, 0.8)).test)
 

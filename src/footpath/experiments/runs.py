@@ -26,24 +26,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from footpath.errors import ConfigError, DataError, RunError
+from footpath.errors import ConfigError, RunError
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments.curves import epochs_of, page
 from footpath.experiments.reasons import because
+from footpath.experiments.validation import choose_split
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import Iterative, Recommender, Settled, hyperparameters, recommend
 from footpath.sequences.build import to_sequences
 from footpath.sequences.dataset import SequenceDataset
-from footpath.sequences.split import Split
-from footpath.sequences.splits import split
 
 FORMAT = 1
 
 _LONGEST_WAIT_S: Final = 600
-_FEWEST_HISTORIES, _SMALLEST_SHARE = 30, 0.01
-"""Of users: below either, validation speaks for too few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +79,8 @@ def train(
 ) -> Run:
     """Fit a model on all events of a store, ready to recommend, and write the run in one step.
 
-    A model that needs validation (its number of epochs, say) is first fitted on the past of a split by time (by the order of each
-    user where the log has no clock or too few users cross the cut), and then again on everything.
+    A model that needs validation (its number of epochs, say) is first fitted on the past of the split that `validation.choose_split`
+    takes, and then again on everything.
     Raises ConfigError, StoreError, RunError (the directory exists and is not to be overwritten).
     """
     check_target(into, overwrite=overwrite)
@@ -95,11 +92,12 @@ def train(
     chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
     curves: dict[str, Any] = {}
     if isinstance(fresh, Settled):
-        parts = _validation_split(log, event_types=event_types, core=core, seed=seed, repeat=repeat)
+        parts, why = choose_split(log, event_types=event_types, core=core, seed=seed, repeat=repeat)
         held = _kept_in(fresh, unfinished / "held").fit(parts.train, validation=parts.validation, progress=progress)
-        n = 0 if parts.validation is None else len(parts.validation)
+        assert parts.validation is not None
+        n = len(parts.validation)
         chosen = {"by": f"validation of the {parts.protocol} split, {n:,} histories", "protocol": parts.protocol, "n_histories": n}
-        chosen["fields"] = _changes(fresh, held)
+        chosen |= {"why": why, "fields": _changes(fresh, held)}
         curves["held"] = epochs_of(held)
         fitted = _kept_in(settled(held), unfinished / "refit").fit(events, progress=progress)
     else:
@@ -196,18 +194,6 @@ def write_run(
     items = pa.table({"item_id": events.vocabulary.ids, "title": pa.array(titles[1:], pa.string())})
     _write(into, fitted, record, items, files)
     return open_run(into)
-
-
-def _validation_split(log: EventLog, **how: Any) -> Split:
-    """By time where that asks enough histories; sessions seldom cross a cut, and then, as without a clock, by the order of each user."""
-    if log.has_clock:
-        try:
-            parts = split(log, protocol="time", **how)
-        except DataError:  # nothing to ask at the cut
-            return split(log, protocol="loo", **how)
-        if parts.validation is not None and len(parts.validation) >= max(_FEWEST_HISTORIES, _SMALLEST_SHARE * len(parts.train)):
-            return parts
-    return split(log, protocol="loo", **how)
 
 
 def _changes(before: Recommender, after: Recommender) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from footpath.sequences.vocabulary import Vocabulary
 class Aligned:
     """Sequences with further columns of the log, one entry an event, in the order of the sequences.
 
-    counts: events of the log that are not in the sequences, by reason (`without_item`, `other_types`, `below_core`).
+    counts: events of the log that are not in the sequences, by reason (`without_item`, `impressions` or `other_types`, `below_core`).
     """
 
     dataset: SequenceDataset
@@ -44,7 +44,8 @@ def to_sequences(
 ) -> SequenceDataset:
     """The acts of each user on items, in the order of the log; rows ascend by user id.
 
-    Acts without an item are left out. event_types: only these; all by default. core: users and items with fewer acts are
+    Acts without an item are left out. event_types: only these; without it all but impressions, which are what the product showed and not
+    what people did. core: users and items with fewer acts are
     dropped, again and again until none is left that has fewer. seed: of the shuffled vocabulary. directory: where arrays of more
     than `above_mib` in all are saved, to be mapped into memory from there. Raises ConfigError, DataError.
     """
@@ -58,11 +59,12 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
             raise ConfigError(f"no event type {name!r}{did_you_mean(name, EVENT_TYPES)}; there are: {', '.join(EVENT_TYPES)}")
     wanted = ["user_id", "item_id", "event_type", "position", "value", *(["timestamp"] if log.has_clock else []), *columns]
     acts = log.table
-    typed = acts if event_types is None else acts.filter(acts.event_type.isin(list(event_types)))
+    typed = acts.filter(acts.event_type != "impression" if event_types is None else acts.event_type.isin(list(event_types)))
     n_acts, n_typed = acts.count().to_pyarrow().as_py(), typed.count().to_pyarrow().as_py()
     table = _in_dictionaries(typed.filter(typed.item_id.notnull()).select(wanted))
     if not table.num_rows:
-        of_types = "" if event_types is None else f" of type {', '.join(event_types)}"
+        of_types = " but impressions" if event_types is None and n_typed < n_acts else ""
+        of_types = f" of type {', '.join(event_types)}" if event_types is not None else of_types
         raise DataError(f"log {log.name!r} has no act{of_types} on an item among its {n_acts} acts, so there are no sequences")
     users, items = encode(table["user_id"], "user_id"), encode(table["item_id"], "item_id")
     positions = np.from_dlpack(table["position"].combine_chunks())
@@ -77,7 +79,7 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
     if log.items is not None:
         dataset = replace(dataset, item_features=item_features(log.items, dataset.vocabulary))
     counts = {
-        "other_types": n_acts - n_typed,
+        "impressions" if event_types is None else "other_types": n_acts - n_typed,
         "without_item": n_typed - table.num_rows,
         "below_core": table.num_rows - dataset.n_events,
     }
