@@ -14,8 +14,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from footpath.errors import ConfigError, RunError
+from footpath.events.store import open_store
 from footpath.experiments import runs
 from footpath.experiments.compare import compare_runs
+from footpath.recommender import recommend
+from footpath.sequences.build import to_sequences
+from footpath.sequences.splits import iso_time
 from tests.experiments.made_logs import ring, store
 
 SETTINGS = {"dim": "8", "epochs": "6", "batch_size": "16", "learning_rate": "0.01", "dropout": "0.2"}
@@ -133,3 +137,23 @@ def test_runs_of_other_events_are_not_compared(log: Path, tmp_path: Path) -> Non
         compare_runs([one])
     with pytest.raises(ConfigError, match="'one' is named 2 times"):
         compare_runs([one, one], protocol="loo")
+
+
+def test_a_user_is_answered_from_all_that_the_model_reads_of_an_act(log: Path, tmp_path: Path) -> None:
+    run = runs.train(log, "hstu", tmp_path / "run", fields=SETTINGS | {"inputs": "type,gap", "request_time": "true", "epochs": "2"})
+    events = to_sequences(open_store(log), seed=run.record["data"]["seed"])
+    row = events.between(3, 4)
+    assert row.times is not None
+    later = int(row.times[-1]) + 7_200_000_000
+    expected = recommend(run.model, row, 5, repeat=True, request_times=np.array([later]))
+    user = str(row.users[0])
+    found = runs.recommend_from(run, user=user, k=5, repeat=True, at=iso_time(later))
+    assert [item["item_id"] for item in found["items"]] == expected.items(0)
+    np.testing.assert_allclose([item["score"] for item in found["items"]], expected.scores[0], rtol=1e-5)
+    early = runs.recommend_from(run, user=user, k=5, repeat=True)
+    assert [item["score"] for item in early["items"]] != [item["score"] for item in found["items"]]
+    assert runs.recommend_from(run, user="nobody", k=5)["basis"] == "no known event: what most users do"
+    with pytest.raises(ConfigError, match="hold none, as a history of ids never does: ask about a user of the log"):
+        runs.recommend_from(run, history=["r1"])
+    with pytest.raises(ConfigError, match="--at takes a moment such as 2026-01-31T12:00:00, got 'soon'"):
+        runs.recommend_from(run, user=user, at="soon")

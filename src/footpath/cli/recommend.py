@@ -20,13 +20,14 @@ def recommend(
         bool | None, typer.Option("--repeat/--no-repeat", help="May items of the history be listed? As trained, unless said.")
     ] = None,
     store: Annotated[Path | None, typer.Option(help="The store with the user's events, where it has moved.")] = None,
+    at: Annotated[str | None, typer.Option(help="When it is asked, ISO 8601; the newest event's time unless said.")] = None,
     json: console.Json = False,
 ) -> None:
     """Recommend from a run, with a title and a reason for each item."""
     from footpath.experiments.runs import open_run, recommend_from
 
     ids = None if history is None else [id.strip() for id in history.split(",") if id.strip()]
-    answer = recommend_from(open_run(run), user=user, history=ids, k=k, repeat=repeat, store=store)
+    answer = recommend_from(open_run(run), user=user, history=ids, k=k, repeat=repeat, store=store, at=at)
     if json:
         console.print_json(answer)
         return

@@ -35,8 +35,9 @@ from footpath.experiments.validation import choose_split
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import Iterative, Recommender, Settled, hyperparameters, recommend
-from footpath.sequences.build import to_sequences
+from footpath.sequences.build import acts_of, to_sequences
 from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.splits import from_iso_time
 
 FORMAT = 1
 
@@ -248,22 +249,27 @@ def recommend_from(
     k: int = 10,
     repeat: bool | None = None,
     store: Path | None = None,
+    at: str | None = None,
 ) -> dict[str, Any]:
     """Titled recommendations with a reason each, for a user of the store or for a history of item ids, oldest first.
 
-    A user or items never seen still get an answer, and the answer says what it stands on. Raises ConfigError, RunError, StoreError.
+    A user or items never seen still get an answer, and the answer says what it stands on. at: when the question is asked, ISO 8601, UTC
+    where it names no zone; the time of the newest event where None. Raises ConfigError, RunError, StoreError.
     """
     if (user is None) == (history is None):
         raise ConfigError("give either --user ID or --history a,b,c")
+    asked = None if at is None else np.array([_moment(at)])
     if user is not None:
-        history = user_history(open_store(store or run.store_path()), user, event_types=run.record["data"]["event_types"])
-    assert history is not None
-    rows = SequenceDataset.from_lists([history], vocabulary=run.model.items, users=[user or "history"])
+        log = open_store(store or run.store_path())
+        history, rows = acts_of(log, user, run.model.items, event_types=run.record["data"]["event_types"])
+    else:
+        assert history is not None
+        rows = SequenceDataset.from_lists([history], vocabulary=run.model.items, users=["history"])
     repeats = run.record["repeat"] if repeat is None else repeat
-    found = recommend(run.model, rows, k, repeat=repeats)
+    found = recommend(run.model, rows, k, repeat=repeats, request_times=asked)
     indexes = found.indexes[0][found.indexes[0] > 0]
     ids = found.items(0)
-    reasons = run.model.items.decode(because(run.model, rows, indexes))
+    reasons = run.model.items.decode(because(run.model, rows, indexes, request_times=asked))
     unknown = [id for id in history if id not in run.model.items]
     known = len(history) - len(unknown)
     return {
@@ -288,13 +294,13 @@ def recommend_from(
     }
 
 
-def user_history(log: EventLog, user: str, *, event_types: Sequence[str] | None = None) -> list[str]:
-    """The item ids of one user's events, oldest first; empty for a user who is not in the log."""
-    table = log.table
-    chosen = table.filter((table.user_id == user) & table.item_id.notnull())
-    if event_types:
-        chosen = chosen.filter(chosen.event_type.isin(list(event_types)))
-    return chosen.order_by("position").select("item_id").to_pyarrow()["item_id"].to_pylist()
+def _moment(text: str) -> int:
+    """Microseconds since 1970 UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"--at takes a moment such as 2026-01-31T12:00:00, got {text!r}") from error
+    return from_iso_time((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat())
 
 
 def popular_users(events: SequenceDataset, n: int) -> list[str]:

@@ -369,8 +369,8 @@ class SequenceModel(ABC):
             if wanted and getattr(data, column) is None:
                 setting = "request_time" if column == "times" and self.request_time else f"inputs={self.inputs}"
                 raise ConfigError(
-                    f"{type(self).__name__} with {setting} reads the {column} of events, and these sequences hold none: "
-                    "change the setting, or build the sequences with that column"
+                    f"{type(self).__name__} with {setting} reads the {column} of events, and these sequences hold none, as a "
+                    "history of ids never does: ask about a user of the log, build the sequences with that column, or change the setting"
                 )
 
     def _network_for(self, train: SequenceDataset) -> Network:

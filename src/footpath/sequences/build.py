@@ -10,7 +10,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int8
+from jaxtyping import Float32, Int8
 
 from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
@@ -86,6 +86,24 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
     return Aligned(dataset, {name: arranged.strings(table[name]) for name in columns}, counts)
 
 
+def acts_of(
+    log: EventLog, user: str, vocabulary: Vocabulary, *, event_types: Sequence[str] | None = None
+) -> tuple[list[str], SequenceDataset]:
+    """The item ids of one user's acts, oldest first, and a row of them with all that `to_sequences` reads of an act.
+
+    Empty for a user who is not in the log. event_types: as in `to_sequences`.
+    """
+    acts = log.table
+    typed = acts.event_type != "impression" if event_types is None else acts.event_type.isin(list(event_types))
+    chosen = acts.filter((acts.user_id == user) & acts.item_id.notnull() & typed).order_by("position")
+    found = chosen.select("item_id", "event_type", "value", *(["timestamp"] if log.has_clock else [])).to_pyarrow()
+    ids = found["item_id"].to_pylist()
+    columns: dict[str, np.ndarray] = {"types": _type_codes(found["event_type"]), "values": _numbers(found["value"])}
+    if log.has_clock:
+        columns["times"] = found["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    return ids, SequenceDataset.from_lists([ids], vocabulary, [user], **columns)
+
+
 def _in_dictionaries(acts: ibis.Table) -> pa.Table:
     """A table in memory, a million rows at a time, with every string held once a batch instead of once a row."""
     with acts.to_pyarrow_batches(chunk_size=1_000_000) as reader:
@@ -116,10 +134,12 @@ def _type_codes(names: pa.ChunkedArray) -> Int8[np.ndarray, " E"]:
     if codes.null_count:
         unknown = pc.unique(names.filter(pc.is_null(codes)))[0].as_py()
         raise DataError(f"event type {unknown!r} is not in the contract; there are: {', '.join(EVENT_TYPES)}")
-    return np.from_dlpack(codes.combine_chunks()).astype(np.int8)
+    return codes.to_numpy().astype(np.int8)
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray | None:
-    if column.null_count == len(column):
-        return None
-    return np.from_dlpack(pc.fill_null(column.cast(pa.float32()), np.float32(np.nan)).combine_chunks())
+    return None if column.null_count == len(column) else _numbers(column)
+
+
+def _numbers(column: pa.ChunkedArray) -> Float32[np.ndarray, " E"]:
+    return pc.fill_null(column.cast(pa.float32()), np.float32(np.nan)).to_numpy()
