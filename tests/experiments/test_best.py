@@ -13,6 +13,7 @@ from footpath.events.store import ingest
 from footpath.experiments import runs
 from footpath.experiments.best import Best, best
 from footpath.experiments.ladder import hopeless
+from footpath.experiments.tune import alone
 from footpath.models import catalog
 from tests.experiments.made_logs import ring, store
 
@@ -114,6 +115,14 @@ def test_what_cannot_be_asked_is_refused(of_ring: Path, found: Best, tmp_path: P
     ingest([file], tmp_path / "without-items", columns={"item_id": "-"})
     with pytest.raises(FootpathError, match="item"):
         best(tmp_path / "without-items", tmp_path / "run")
+
+
+def test_two_searches_do_not_share_a_directory(of_ring: Path, tmp_path: Path) -> None:
+    work = tmp_path / "run" / "ladder"
+    work.mkdir(parents=True)
+    searching = pytest.raises(RunError, match=r"another process is searching in .*; wait for it or choose another directory")
+    with alone(work, "searching"), searching:
+        best(of_ring, tmp_path / "run", minutes=0.05)
 
 
 def test_a_curve_that_still_rises_fast_enough_is_not_hopeless() -> None:

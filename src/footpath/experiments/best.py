@@ -20,6 +20,7 @@ from jaxtyping import Float64, Int64
 from footpath.errors import ConfigError, RunError
 from footpath.evaluation.audit import audit
 from footpath.evaluation.protocol import Evaluation, compare_paired, evaluate
+from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments import runs, tune, validation
 from footpath.experiments.compare import named
@@ -79,8 +80,28 @@ def best(
     if into.exists() and not (into.is_dir() and {path.name for path in into.iterdir()} <= {"ladder"}):
         raise RunError(f"{into} exists and is not what `footpath best` left; choose another directory")
     tune.open_directory(work, "asked", asked, "a search")
+    with tune.alone(work, "searching"):
+        return _search(log, store, into, parts, asked, data, began=began, minutes=minutes, why=why, repeat=repeat, progress=progress)
+
+
+def _search(
+    log: EventLog,
+    store: Path,
+    into: Path,
+    parts: Split,
+    asked: Mapping[str, Any],
+    data: Mapping[str, Any],
+    *,
+    began: float,
+    minutes: float,
+    why: str,
+    repeat: bool,
+    progress: Progress | None,
+) -> Best:
+    """What `best` says, where nobody else is at work; data: event_types, core and seed."""
+    work, seed = into / "ladder", int(data["seed"])
     used = json.loads((work / "elapsed").read_text(encoding="utf-8"))["seconds"] if (work / "elapsed").is_file() else 0.0
-    events = to_sequences(log, event_types=event_types, core=core, seed=seed)
+    events = to_sequences(log, event_types=data["event_types"], core=data["core"], seed=seed)
     ladder = Ladder(
         parts,
         work,
@@ -105,7 +126,7 @@ def best(
     figures = {
         "winner": chosen.name,
         "model": chosen.model,
-        "data": asked | {"n_users": len(events), "n_items": events.n_items - 1, "n_events": events.n_events, "store": str(store)},
+        "data": dict(asked) | {"n_users": len(events), "n_items": events.n_items - 1, "n_events": events.n_events, "store": str(store)},
         "protocol": {"name": parts.protocol, "why": why, "n_validation": len(parts.validation), "n_test": len(parts.test)},
         "ladder": [dict(vars(rung)) | {"wall_s": round(rung.wall_s, 2)} for rung in ladder.rungs],
         "test": _tested(rows, parts, seed),

@@ -176,7 +176,7 @@ def search(
     model, fixed, seed = asked["model"], asked["fixed"], asked["seed"]
     space = {name: given for name, given in catalog.search_space(model).items() if name not in fixed}
     drawn_from = search_space.distributions(space)
-    with _alone(directory), warnings.catch_warnings():
+    with alone(directory, "tuning"), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         journal = directory / "study.journal"
         _whole_lines(journal)
@@ -327,7 +327,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path, doing: str) -> Iterator[None]:
     """No second process works in the directory meanwhile; a process that is killed holds nothing. Raises RunError."""
     import fcntl
 
@@ -335,7 +335,7 @@ def _alone(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError(f"another process is tuning in {directory}; wait for it or choose another directory") from error
+            raise RunError(f"another process is {doing} in {directory}; wait for it or choose another directory") from error
         for stale in directory.glob("study.journal.lock*"):
             stale.unlink()
         yield
