@@ -199,7 +199,8 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
     folder = work / "users"
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{variant} {metric}": found.per_list[metric] for variant, found in figures.items() for metric in ("ndcg@10", "recall@20")}
-    np.savez_compressed(folder / f"{key}.npz", **arrays)
+    users = parts.test.histories.users.dictionary_encode().indices.to_numpy()
+    np.savez_compressed(folder / f"{key}.npz", users=users, **arrays)  # type: ignore[arg-type]
     return {
         "data": TASKS[row.task].data,
         "protocol": parts.protocol,
@@ -274,7 +275,12 @@ def compare(results: dict[str, Any], work: Path) -> None:
             if other == key or not theirs.is_file() or other in row.get("against", {}):
                 continue
             with np.load(own) as a, np.load(theirs) as b:
-                found = {measure: paired_difference(a[measure], b[measure]) for measure in a.files}
+                groups = a["users"].astype(np.int64)  # a user's lists stay together
+                found = {
+                    measure: paired_difference(a[measure], b[measure], groups=groups if len(np.unique(groups)) < len(groups) else None)
+                    for measure in a.files
+                    if measure != "users"
+                }
             row.setdefault("against", {})[other] = {
                 measure: [round(test.difference, 5), round(test.low, 5), round(test.high, 5), round(test.p_value, 4)]
                 for measure, test in found.items()
