@@ -32,7 +32,7 @@ from footpath.events.store import ingest, open_store
 from footpath.models import catalog
 from footpath.models.mixture import Mixture
 from footpath.models.storage import load_model, save_model
-from footpath.recommender import Iterative, Recommender, refit
+from footpath.recommender import Iterative, Recommender, Settled, refit
 from footpath.sequences.split import Split
 from footpath.sequences.splits import split
 from footpath.statistics import paired_difference
@@ -187,7 +187,7 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
         }
     if not row.members:
         started = time.process_time()
-        found["refit"] = refit(found["held"], parts.refit)
+        found["refit"] = fitted_again(found["held"], parts, work / "checkpoints" / f"{key}_refit")
         cpu["refit"] = time.process_time() - started
     if epochs:
         for variant, fitted in found.items():
@@ -215,6 +215,13 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
     }
 
 
+def fitted_again(held: Recommender, parts: Split, checkpoint: Path) -> Recommender:
+    """With the validation events and the settings that they chose."""
+    if isinstance(held, Iterative) and isinstance(held, Settled):
+        return held.settled().observed(checkpoint=checkpoint).fit(parts.refit)
+    return refit(held, parts.refit)
+
+
 def blended(row: Row, parts: Split, work: Path) -> dict[str, Recommender]:
     """The mixture of the held members, weights learned on validation, and that of the refit ones with the same weights."""
     assert parts.validation is not None
@@ -231,7 +238,7 @@ def blended(row: Row, parts: Split, work: Path) -> dict[str, Recommender]:
                 model.observed(checkpoint=work / "checkpoints" / saved.name)
             held = model.fit(parts.train, validation=parts.validation)
             members["held"].append(held)
-            members["refit"].append(refit(held, parts.refit))
+            members["refit"].append(fitted_again(held, parts, work / "checkpoints" / f"{saved.name}_refit"))
     mixture = Mixture(models=",".join(by_label[label].model for label in row.members))
     held = mixture.blend(members["held"], parts.validation)
     return {"held": held, "refit": held.settled().blend(members["refit"], parts.validation)}
