@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +12,9 @@ from jaxtyping import Bool, Float32
 from footpath.errors import ConfigError, NotFittedError
 from footpath.recommender import Recommender
 from footpath.sequences.dataset import SequenceDataset
+
+_ROWS_AT_ONCE: Final = 1024  # a log that is memory-mapped never has to be in memory as a whole
+_EVENTS_AT_ONCE: Final = 2**20
 
 
 def check_histories(model: Recommender, histories: SequenceDataset) -> None:
@@ -36,14 +40,17 @@ def incidence(histories: SequenceDataset) -> sp.csr_matrix:
 
 def without_known_items(histories: SequenceDataset) -> Bool[np.ndarray, " B"]:
     """The rows that are empty or hold nothing but unknown items."""
-    return np.bincount(histories.rows[histories.items > 0], minlength=len(histories)) == 0
+    known = [np.bincount(part.rows[part.items > 0], minlength=len(part)) for part in histories.chunks(_ROWS_AT_ONCE)]
+    return np.concatenate([*known, np.zeros(0, np.int64)]) == 0
 
 
 def event_counts(sequences: SequenceDataset) -> Float32[np.ndarray, " N"]:
     """Events of each item, repeats included; 0 at index 0."""
-    counts = np.bincount(sequences.items, minlength=sequences.n_items).astype(np.float32)
+    counts = np.zeros(sequences.n_items, np.int64)
+    for start in range(0, sequences.n_events, _EVENTS_AT_ONCE):
+        counts += np.bincount(sequences.items[start : start + _EVENTS_AT_ONCE], minlength=sequences.n_items)
     counts[0] = 0
-    return counts
+    return counts.astype(np.float32)
 
 
 def fill_unreached(scores: Float32[np.ndarray, "B N"], popularity: Float32[np.ndarray, " N"]) -> Float32[np.ndarray, "B N"]:

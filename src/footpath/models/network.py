@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from footpath.models.item_table import ItemTable
 from footpath.models.layers import Clock, Dropout, State
+from footpath.sequences.long_history import trail_occasions
 from footpath.training.batches import MASK, Events
 
 SideInput = Literal["type", "value", "gap", "category"]
@@ -24,6 +26,8 @@ SideInput = Literal["type", "value", "gap", "category"]
 _TYPES: Final = 32  # room for event types that the contract will add
 _GAPS: Final = 40  # doublings of a second: the last bucket begins after 17,000 years
 _SECOND: Final = 1_000_000
+_SMALL: Final = 1e-8  # added to the variance of item vectors, which in a large table start at 1e-6
+_AGES: Final = 32  # doublings of one event: the last bucket begins after two thousand million
 
 
 class SideInputs(nn.Module):
@@ -84,16 +88,64 @@ def _doublings(microseconds: Int64[Tensor, "B L"]) -> Int64[Tensor, "B L"]:
     return (seconds.log2() + 1).floor().long().clamp(0, _GAPS - 1)
 
 
+class Recall(nn.Module):
+    """What followed earlier occasions of an event in the whole history, added to its state as far as attention and a gate let it.
+
+    k: occasions an event. categories: of items; with them, occasions of the same category are looked up where the item has too few.
+    A state attends to its occasions by their items, what followed each, and how many events ago it was, in doublings, or to none of them;
+    the vectors of what followed, each normalised, are added in proportion. The gate is zero at the start, so that a new model is what it
+    would be without; a state without occasions stays what it is.
+    Hard search as in SIM (Pi et al., CIKM 2020, https://arxiv.org/abs/2006.05639); attention to retrieved pairs beside that to the window,
+    and a gate, as in Memorizing transformers (Wu et al., ICLR 2022, https://arxiv.org/abs/2203.08913).
+    """
+
+    def __init__(self, dim: int, k: int, categories: Int64[Tensor, " N"] | None = None) -> None:
+        super().__init__()
+        self.k = k
+        self.query = nn.Linear(dim, 2 * dim, bias=False)
+        self.age = nn.Parameter(torch.zeros(2 * _AGES))  # of occasions of the same category, then of the same item
+        self.gate = nn.Parameter(torch.zeros(dim))
+        self.categories: Tensor | None
+        self.register_buffer("categories", categories)
+
+    def forward(
+        self, states: Float[Tensor, "T D"], items: Int64[Tensor, " T"], recalled: Int64[Tensor, "T K 3"], table: ItemTable
+    ) -> Float[Tensor, "T D"]:
+        """items: of the events whose states these are. recalled: as `occasions` of footpath.sequences.long_history gives them."""
+        rows = torch.nonzero(recalled[:, 0, 0]).flatten()  # occasions come before empty places
+        if not len(rows):
+            return states
+        recalled = recalled[rows]
+        recalled = recalled[:, : int((recalled[:, :, 0] > 0).sum(1).max())]
+        earlier, followed, ago = recalled.unbind(2)
+        n = earlier.shape[1]
+        vectors = F.layer_norm(table(torch.cat([earlier, followed], 1)), (states.shape[1],), eps=_SMALL)  # (R, 2 n, D)
+        query = self.query(states[rows]).view(len(rows), 2, -1, 1) / math.sqrt(states.shape[1])
+        scores = (vectors[:, :n] @ query[:, 0] + vectors[:, n:] @ query[:, 1]).squeeze(2)
+        same = earlier == items[rows, None]
+        scores = scores + self.age[torch.frexp(ago.float()).exponent.long() - 1 + _AGES * same]
+        scores = scores.masked_fill(earlier == 0, -torch.inf)
+        weights = F.pad(scores, (1, 0)).softmax(1)[:, 1:]  # the first is that of attending to none
+        mixed = (weights[:, None] @ vectors[:, n:]).squeeze(1)
+        return states.index_add(0, rows, self.gate * mixed)
+
+    def occasions(self, trail: Int64[Tensor, "B n"]) -> Int64[Tensor, "B K 3"]:
+        """Of the last event of each history."""
+        categories = None if self.categories is None else self.categories.numpy()
+        return torch.from_numpy(np.stack([trail_occasions(row, self.k, categories=categories) for row in trail.numpy()]))
+
+
 @dataclass(frozen=True)
 class Reading:
     """How far a history has been read: the states of all blocks, and the window itself for when it has to be read anew.
 
-    events: at most max_len of them, (B, n). output: the state after the last event, (B, D).
+    events: at most max_len of them, (B, n). output: the state after the last event, (B, D). trail: the items of all events, with recall.
     """
 
     events: Events
     caches: tuple[State, ...]
     output: Float[Tensor, "B D"]
+    trail: Int64[Tensor, "B n"] | None = None
 
     @property
     def n_events(self) -> int:
@@ -105,6 +157,7 @@ class Network(nn.Module):
 
     positions: whether place t of the window adds a learned vector. scale_items: item vectors times the root of D, as in "Attention is all
     you need", where they start small. use_requests: time-aware blocks learn when the question is asked, and not only when events happened.
+    recall: adds to states what the history says beyond the window; only `at` and `step` do, which are given or keep the whole of it.
     """
 
     def __init__(
@@ -120,6 +173,7 @@ class Network(nn.Module):
         causal: bool = True,
         scale_items: bool = False,
         use_requests: bool = False,
+        recall: Recall | None = None,
     ) -> None:
         super().__init__()
         dim = items.dim
@@ -131,6 +185,7 @@ class Network(nn.Module):
         self.dropout = Dropout(dropout)
         self.blocks: Any = nn.ModuleList(blocks)  # each a block of layers.py, with initial and step, where causal
         self.norm = nn.LayerNorm(dim) if normalise else nn.Identity()
+        self.recall = recall
         self._scale = math.sqrt(dim) if scale_items else 1.0
 
     def forward(self, events: Events) -> Float[Tensor, "B L D"]:
@@ -145,12 +200,27 @@ class Network(nn.Module):
                 x = block(x, real)
         return self.norm(x)
 
+    def at(self, events: Events, places: Int64[Tensor, " T"], recalled: Int64[Tensor, "T K 3"] | None = None) -> Float[Tensor, "T D"]:
+        """The states at these places of the flattened (B * L) events, with what is recalled there."""
+        states = self(events).flatten(0, 1)[places]
+        if self.recall is None or recalled is None:
+            return states
+        return self.recall(states, events.items.flatten()[places], recalled, self.items)
+
     def step(self, reading: Reading | None, event: Events) -> Reading:
-        """Read one more event of each row, (B, 1); equal to `forward` over the window that the event ends.
+        """Read one more event of each row, (B, 1); equal to `at` the last place of the window that the event ends.
 
         event.requests: when the next question is asked. Once the window is full, it moves on and is read anew, since every place in it
         changes. Where request times are used, the event before is read again, now that it is known when its question was answered.
         """
+        after = self._one_more(reading, event)
+        if self.recall is None:
+            return after
+        trail = event.items if reading is None or reading.trail is None else torch.cat([reading.trail, event.items], 1)
+        output = self.recall(after.output, event.items[:, 0], self.recall.occasions(trail), self.items)
+        return replace(after, output=output, trail=trail)
+
+    def _one_more(self, reading: Reading | None, event: Events) -> Reading:
         if reading is None and not self.causal:
             return self.read(event)
         if reading is None:
@@ -169,13 +239,13 @@ class Network(nn.Module):
         return self._read(window, caches, event, n - 1, earlier)
 
     def read(self, events: Events) -> Reading:
-        """A whole window, (B, n) without padding, one event after another where the blocks are causal."""
+        """A whole window, (B, n) without padding, one event after another where the blocks are causal; nothing is recalled."""
         if not self.causal:
             return Reading(events, (), self(self.asked(events))[:, -1])
         n = events.items.shape[1]
         reading = None
         for t in range(n):
-            reading = self.step(reading, events.at((slice(None), slice(t, t + 1))))
+            reading = self._one_more(reading, events.at((slice(None), slice(t, t + 1))))
         assert reading is not None
         return reading
 

@@ -25,7 +25,7 @@ from footpath.events.contract import EVENT_TYPES
 from footpath.models.histories import check_histories, event_counts, without_known_items
 from footpath.models.item_table import ItemTable
 from footpath.models.item_text import text_vectors, whiten
-from footpath.models.network import Network, Reading, SideInput, SideInputs, category_numbers, side_input_names
+from footpath.models.network import Network, Reading, Recall, SideInput, SideInputs, category_numbers, side_input_names
 from footpath.models.retrieval import ExactIndex
 from footpath.progress import Progress
 from footpath.recommender import Watch, hyperparameters, top_k
@@ -42,6 +42,7 @@ from footpath.training.objectives import all_action, next_item
 from footpath.training.validation import ScoreChunks, own_chunks, validation_ndcg
 
 _HISTORIES_AT_ONCE: Final = 256
+_EVENTS_AT_ONCE: Final = 2**16  # long windows are scored in smaller batches: attention may need a number for each pair of events
 _SPARSE_FROM: Final = 2**17  # items; above, a step with sampled negatives touches so few rows that only these are updated
 
 
@@ -67,8 +68,9 @@ class SequenceModel(ABC):
     `per_position`; gbce (with its `calibration` t) and bpr need some.
     within: the target is one of so many next events; 1 for the next. targets: event types that may be a target, separated by commas; all
     where empty. inputs: of type, value, gap and category, what is read of an event beside its item.
-    item_table: what an item's vector is the sum of. request_time: blocks with a time bias learn when the question is asked, and `score`
-    takes `request_times`.
+    item_table: what an item's vector is the sum of. recall: how many earlier occasions of an event's item, or of its category, each state
+    attends to in the whole history, however long; 0 for none.
+    request_time: blocks with a time bias learn when the question is asked, and `score` takes `request_times`.
     history: losses, validation figures and CPU-seconds by epoch, where the model was fitted in this process.
     """
 
@@ -96,6 +98,7 @@ class SequenceModel(ABC):
     inputs: str = ""
     item_table: Literal["id", "text", "id+text", "text+delta", "id+text+delta"] = "id"
     request_time: bool = False
+    recall: int = 0
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     history: History | None = field(init=False, repr=False, compare=False, default=None)
@@ -131,7 +134,7 @@ class SequenceModel(ABC):
     def __post_init__(self) -> None:
         name = type(self).__name__
         at_least_1 = ("dim", "blocks", "max_len", "epochs", "min_epochs", "batch_size", "within")
-        for f in (*at_least_1, "negatives", "warmup_steps", "seed"):
+        for f in (*at_least_1, "negatives", "warmup_steps", "recall", "seed"):
             lowest = 1 if f in at_least_1 else 0
             if getattr(self, f) < lowest:
                 raise ConfigError(f"{f} must be at least {lowest}, got {getattr(self, f)}")
@@ -156,6 +159,10 @@ class SequenceModel(ABC):
             raise ConfigError(f"loss {self.loss} of {name} needs sampled items: set negatives to 1 or more, got 0")
         if self.schedule_epochs is not None and self.schedule_epochs < 1:
             raise ConfigError(f"schedule_epochs must be at least 1, or none for epochs, got {self.schedule_epochs}")
+        if self.recall and not self.causal:
+            raise ConfigError(
+                f"recall tells a state what came before its event, and {name} reads both ways: set it to 0, got {self.recall}"
+            )
         self._early_stop()
         self._target_types()
         self._side_inputs()
@@ -177,7 +184,15 @@ class SequenceModel(ABC):
                 f"sequences with another of {train.n_items - 1}; take both from one split"
             )
         self._check_columns(train)
-        batches = TrainingBatches(train, self._window(), self.batch_size, self.objective(), self._target_types())
+        batches = TrainingBatches(
+            train,
+            self._window(),
+            self.batch_size,
+            self.objective(),
+            self._target_types(),
+            recall=self.recall,
+            categories=self._recall_categories(train),
+        )
         counts = event_counts(train)
         popularity = np.log1p(counts)
         on = device(os.environ.get("FOOTPATH_DEVICE", "auto"))
@@ -247,8 +262,8 @@ class SequenceModel(ABC):
         self._check_columns(histories)
         states = np.zeros((len(histories), self.dim), np.float32)
         with torch.inference_mode():
-            for batch in self._batches(histories, request_times):
-                states[batch.rows] = self._network(batch.inputs).flatten(0, 1)[batch.last].numpy()
+            for batch in self._batches(self._network, histories, request_times):
+                states[batch.rows] = self._network.at(batch.inputs, batch.last, batch.recalled).numpy()
         return states
 
     def item_vectors(self) -> Float32[np.ndarray, "N D"]:
@@ -311,8 +326,9 @@ class SequenceModel(ABC):
 
     def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `state`; raises RunError where an array is missing or has another shape than these hyper-parameters give it."""
-        text, categories = (
-            None if state.get(name) is None else torch.from_numpy(np.array(state[name])) for name in ("items.text", "side.categories")
+        text, categories, recall_categories = (
+            None if state.get(name) is None else torch.from_numpy(np.array(state[name]))
+            for name in ("items.text", "side.categories", "recall.categories")
         )
         needed = {"items.text": "text" in self.item_table, "side.categories": "category" in self._side_inputs()}
         if absent := [name for name, wanted in needed.items() if wanted and name not in state]:
@@ -320,7 +336,7 @@ class SequenceModel(ABC):
                 f"weights of {type(self).__name__}: {absent[0]} is missing; restore with the hyper-parameters that it was fitted with"
             )
         with isolated_seed(self.seed):
-            network = self._new_network(len(items), text, categories)
+            network = self._new_network(len(items), text, categories, recall_categories)
         expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         expected |= {"popularity": (len(items),), "best_epoch": ()}
         for name, shape in expected.items():
@@ -393,10 +409,22 @@ class SequenceModel(ABC):
             present = train.values[~np.isnan(train.values)].astype(np.float64)
             if len(present):
                 mean, deviation = float(present.mean()), float(present.std())
-        return self._new_network(train.n_items, text, categories, mean or 0.0, deviation or 1.0)
+        found = self._recall_categories(train)
+        recall_categories = None if found is None else torch.from_numpy(found)
+        return self._new_network(train.n_items, text, categories, recall_categories, mean or 0.0, deviation or 1.0)
+
+    def _recall_categories(self, data: SequenceDataset) -> Int64[np.ndarray, " N"] | None:
+        features = data.item_features
+        return category_numbers(features.categories) if self.recall and features is not None and any(features.categories) else None
 
     def _new_network(
-        self, n_items: int, text: Tensor | None, categories: Tensor | None, mean: float = 0.0, deviation: float = 1.0
+        self,
+        n_items: int,
+        text: Tensor | None,
+        categories: Tensor | None,
+        recall_categories: Tensor | None,
+        mean: float = 0.0,
+        deviation: float = 1.0,
     ) -> Network:
         names = self._side_inputs()
         network = Network(
@@ -410,6 +438,7 @@ class SequenceModel(ABC):
             causal=self.causal,
             scale_items=self.scale_items,
             use_requests=self.request_time,
+            recall=Recall(self.dim, self.recall, recall_categories) if self.recall else None,
         )
         self.initialise(network)
         return network
@@ -417,9 +446,16 @@ class SequenceModel(ABC):
     def _loss(self, network: Network, counts: Float32[np.ndarray, " N"]) -> _Loss:
         return _Loss(self, network, torch.from_numpy(counts))
 
-    def _batches(self, histories: SequenceDataset, request_times: np.ndarray | None) -> Iterator[HistoryBatch]:
-        read = self.max_len if self.causal else self.max_len - 1
-        found = history_batches(histories, max_len=read, batch_size=_HISTORIES_AT_ONCE, request_times=request_times)
+    def _batches(self, network: Network, histories: SequenceDataset, request_times: np.ndarray | None) -> Iterator[HistoryBatch]:
+        categories = None if network.recall is None or network.recall.categories is None else network.recall.categories.cpu().numpy()
+        found = history_batches(
+            histories,
+            max_len=self.max_len if self.causal else self.max_len - 1,
+            batch_size=max(1, min(_HISTORIES_AT_ONCE, _EVENTS_AT_ONCE // self.max_len)),
+            request_times=request_times,
+            recall=self.recall,
+            categories=categories,
+        )
         return found if self.causal else map(_with_question, found)
 
     def _score_chunks(
@@ -435,8 +471,9 @@ class SequenceModel(ABC):
             rows = unknown[start : start + _HISTORIES_AT_ONCE]
             yield rows, torch.from_numpy(np.tile(popularity, (len(rows), 1)))
         table = network.items.table()
-        for batch in self._batches(histories, request_times):
-            states = network(batch.inputs.to(table.device)).flatten(0, 1)[batch.last.to(table.device)]  # (rows, D)
+        for batch in self._batches(network, histories, request_times):
+            recalled = None if batch.recalled is None else batch.recalled.to(table.device)
+            states = network.at(batch.inputs.to(table.device), batch.last.to(table.device), recalled)  # (rows, D)
             yield batch.rows, (states @ table.T).cpu()
 
     def _validation_figure(self, network: Network, popularity: Float32[np.ndarray, " N"], validation: Holdout) -> float:
@@ -459,7 +496,7 @@ class _Loss:
     def __call__(self, batch: TrainingBatch) -> Tensor:
         items = self._network.items
         batch = batch.to(items.device)
-        states = self._network(batch.inputs).flatten(0, 1)[batch.real]  # (T, D)
+        states = self._network.at(batch.inputs, batch.real, batch.recalled)  # (T, D)
         if not batch.n_real:
             return states.sum()
         if not self._model.negatives:
@@ -517,7 +554,7 @@ def _digest(data: SequenceDataset, *further: np.ndarray) -> str:
     digest = hashlib.sha256()
     for column in (data.offsets, data.items, data.times, data.types, data.values, *further):
         if column is not None:
-            digest.update(np.ascontiguousarray(column).tobytes())
+            digest.update(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)  # read where it lies, not copied
     for buffer in data.vocabulary.ids.buffers():
         if buffer is not None:
             digest.update(buffer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,10 +17,12 @@ from torch import Tensor
 
 from footpath.errors import ConfigError, DataError
 from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.long_history import occasions
 
 MASK: Final = -1
 """In place of an item that is to be guessed."""
 
+_ROWS_AT_ONCE: Final = 4096
 _JITTER: Final = 0.1  # lengths are compared after each was stretched by up to this share, so that batches differ between epochs
 
 
@@ -55,11 +57,13 @@ class TrainingBatch:
     """B windows of L input events, and what is to be said at T of their places.
 
     real: those places in the flattened (B * L) inputs, rising. targets: the item to be named at each.
+    recalled: earlier occasions in the whole history, as `footpath.sequences.long_history.occasions` gives them; None without recall.
     """
 
     inputs: Events
     real: Int64[Tensor, " T"]
     targets: Int64[Tensor, " T"]
+    recalled: Int64[Tensor, "T K 3"] | None = None
 
     @property
     def n_real(self) -> int:
@@ -71,10 +75,13 @@ class TrainingBatch:
         b, length = self.inputs.items.shape
         first, last = rank * b // size, (rank + 1) * b // size
         start, stop = torch.searchsorted(self.real, torch.tensor([first * length, last * length])).tolist()
-        return TrainingBatch(self.inputs.at(slice(first, last)), self.real[start:stop] - first * length, self.targets[start:stop])
+        recalled = None if self.recalled is None else self.recalled[start:stop]
+        inputs = self.inputs.at(slice(first, last))
+        return TrainingBatch(inputs, self.real[start:stop] - first * length, self.targets[start:stop], recalled)
 
     def to(self, device: torch.device) -> TrainingBatch:
-        return TrainingBatch(self.inputs.to(device), self.real.to(device), self.targets.to(device))
+        recalled = None if self.recalled is None else self.recalled.to(device)
+        return TrainingBatch(self.inputs.to(device), self.real.to(device), self.targets.to(device), recalled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +89,13 @@ class HistoryBatch:
     """B histories of at most L events, none of them empty.
 
     rows: the row of each in the dataset. last: the place of its newest event in the flattened (B * L) inputs.
+    recalled: earlier occasions of that event in the whole history; None without recall.
     """
 
     rows: Int64[np.ndarray, " B"]
     inputs: Events
     last: Int64[Tensor, " B"]
+    recalled: Int64[Tensor, "B K 3"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +119,8 @@ class TrainingBatches:
 
     window: for next-item objectives one more than a model's longest input, or the embedding of its last position never trains.
     targets: codes of the event types that may be a target; None for all. Rows with nothing to learn are left out.
-    Raises DataError where there is nothing to learn.
+    recall: how many earlier occasions of each input are looked up in the whole row, however long; categories: of items, for these.
+    Arrays may be memory-mapped: a batch reads its own rows alone. Raises DataError where there is nothing to learn.
     """
 
     sequences: SequenceDataset
@@ -118,48 +128,64 @@ class TrainingBatches:
     batch_size: int
     objective: Objective
     targets: tuple[int, ...] | None = None
+    recall: int = 0
+    categories: Int64[np.ndarray, " N"] | None = None
+    rows: Int64[np.ndarray, " R"] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.window < 2 or self.batch_size < 1:
             raise ConfigError(f"window must be at least 2 and batch_size at least 1, got {self.window} and {self.batch_size}")
-        windows = known_events(self.sequences).last(self.window)
-        windows = windows.take(np.flatnonzero(windows.lengths > 1))
-        if not len(windows):
+        known = known_events(self.sequences)
+        rows = np.flatnonzero(known.lengths > 1)
+        if not len(rows):
             longest = int(self.sequences.lengths.max(initial=0))
             raise DataError(
                 f"none of {len(self.sequences)} sequences has two known events, the longest has {longest} events: there is no next item "
                 "to learn; check the user column, or fit on more of the log"
             )
         if self.targets is not None:
-            if windows.types is None:
+            if known.types is None:
                 raise ConfigError("targets choose event types, and these sequences hold none: leave targets out")
-            wanted = np.isin(windows.types, self.targets)
-            wanted[windows.offsets[:-1]] = False  # nothing comes before the first event of a window
-            windows = windows.take(np.flatnonzero(np.bincount(windows.rows[wanted], minlength=len(windows))))
-            if not len(windows):
+            rows = rows[_have_a_target(known, rows, self.window, self.targets)]
+            if not len(rows):
                 raise DataError("none of the sequences has an event of the target types after another event: choose other targets")
-        object.__setattr__(self, "sequences", windows)
+        object.__setattr__(self, "sequences", known)
+        object.__setattr__(self, "rows", rows)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.sequences) // self.batch_size)
+        return -(-len(self.rows) // self.batch_size)
 
     def shuffled(self, rng: np.random.Generator) -> Iterator[TrainingBatch]:
         """Every row once, rows of nearly equal length together, batches in random order."""
-        lengths = self.sequences.lengths
+        lengths = np.minimum(self.sequences.lengths[self.rows], self.window)
         order = np.argsort(lengths * rng.uniform(1, 1 + _JITTER, len(lengths)) + rng.uniform(0, 1, len(lengths)))
         starts = np.arange(0, len(order), self.batch_size)
         rng.shuffle(starts)
         for start in starts:
-            yield self.objective(padded(self.sequences, order[start : start + self.batch_size], self.window), rng)
+            rows = self.rows[order[start : start + self.batch_size]]
+            batch = self.objective(padded(self.sequences, rows, self.window), rng)
+            if self.recall:
+                row, place = np.divmod(batch.real.numpy(), batch.inputs.items.shape[1])
+                first = np.maximum(self.sequences.offsets[rows], self.sequences.offsets[rows + 1] - self.window)
+                found = occasions(self.sequences, first[row] + place, self.recall, categories=self.categories)
+                batch = dataclasses.replace(batch, recalled=torch.from_numpy(found))
+            yield batch
 
 
 def history_batches(
-    histories: SequenceDataset, *, max_len: int, batch_size: int, request_times: Int64[np.ndarray, " B"] | None = None
+    histories: SequenceDataset,
+    *,
+    max_len: int,
+    batch_size: int,
+    request_times: Int64[np.ndarray, " B"] | None = None,
+    recall: int = 0,
+    categories: Int64[np.ndarray, " N"] | None = None,
 ) -> Iterator[HistoryBatch]:
-    """The last `max_len` known events of every history that has any, shortest first.
+    """The last `max_len` known events of every history that has any, shortest first, so that there is next to no padding.
 
     Where no request time is given, the question is asked at the time of the newest event.
+    recall: how many earlier occasions of that event are looked up in the whole history; categories: of items, for these.
     """
     known = known_events(histories)
     lengths = np.minimum(known.lengths, max_len)
@@ -175,13 +201,29 @@ def history_batches(
             requests = np.concatenate([windows.times[:, 1:], np.zeros((b, 1), np.int64)], axis=1)
             asked = windows.times[np.arange(b), newest] if request_times is None else request_times[rows]
             requests[np.arange(b), newest] = asked
-        yield HistoryBatch(rows, as_events(windows, requests), torch.from_numpy(np.arange(b) * length + newest))
+        recalled = None
+        if recall:
+            recalled = torch.from_numpy(occasions(known, known.offsets[rows + 1] - 1, recall, categories=categories))
+        yield HistoryBatch(rows, as_events(windows, requests), torch.from_numpy(np.arange(b) * length + newest), recalled)
 
 
 def known_events(sequences: SequenceDataset) -> SequenceDataset:
     """The events on items that the vocabulary knows; rows may become empty and stay."""
     known = sequences.items > 0
     return sequences if known.all() else sequences.where(known)
+
+
+def _have_a_target(
+    sequences: SequenceDataset, rows: Int64[np.ndarray, " R"], window: int, targets: tuple[int, ...]
+) -> Bool[np.ndarray, " R"]:
+    """Whether a row's last `window` events hold one of a target type that is not the first of them."""
+    assert sequences.types is not None
+    found = np.empty(len(rows), bool)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        windows = padded(sequences, some, window)
+        found[start : start + len(some)] = (windows.real & np.isin(windows.types, targets))[:, 1:].any(axis=1)  # type: ignore[arg-type]
+    return found
 
 
 def padded(sequences: SequenceDataset, rows: np.ndarray, length: int) -> Windows:
