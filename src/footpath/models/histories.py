@@ -13,8 +13,7 @@ from footpath.errors import ConfigError, NotFittedError
 from footpath.recommender import Recommender
 from footpath.sequences.dataset import SequenceDataset
 
-_ROWS_AT_ONCE: Final = 1024  # a log that is memory-mapped never has to be in memory as a whole
-_EVENTS_AT_ONCE: Final = 2**20
+_EVENTS_AT_ONCE: Final = 2**18  # a log that is memory-mapped never has to be in memory as a whole
 
 
 def check_histories(model: Recommender, histories: SequenceDataset) -> None:
@@ -40,8 +39,9 @@ def incidence(histories: SequenceDataset) -> sp.csr_matrix:
 
 def without_known_items(histories: SequenceDataset) -> Bool[np.ndarray, " B"]:
     """The rows that are empty or hold nothing but unknown items."""
-    known = [np.bincount(part.rows[part.items > 0], minlength=len(part)) for part in histories.chunks(_ROWS_AT_ONCE)]
-    return np.concatenate([*known, np.zeros(0, np.int64)]) == 0
+    rows = max(1, _EVENTS_AT_ONCE * len(histories) // max(1, histories.n_events))
+    known = [np.bincount(part.rows[part.items > 0], minlength=len(part)) for part in histories.chunks(rows)]
+    return np.concatenate([np.zeros(0, np.int64), *known]) == 0
 
 
 def event_counts(sequences: SequenceDataset) -> Float32[np.ndarray, " N"]:

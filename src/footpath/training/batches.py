@@ -209,8 +209,7 @@ def history_batches(
 
 def known_events(sequences: SequenceDataset) -> SequenceDataset:
     """The events on items that the vocabulary knows; rows may become empty and stay."""
-    known = sequences.items > 0
-    return sequences if known.all() else sequences.where(known)
+    return sequences if sequences.items.min(initial=1) > 0 else sequences.where(sequences.items > 0)
 
 
 def _have_a_target(
