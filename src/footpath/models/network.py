@@ -112,22 +112,18 @@ class Recall(nn.Module):
         self, states: Float[Tensor, "T D"], items: Int64[Tensor, " T"], recalled: Int64[Tensor, "T K 3"], table: ItemTable
     ) -> Float[Tensor, "T D"]:
         """items: of the events whose states these are. recalled: as `occasions` of footpath.sequences.long_history gives them."""
-        rows = torch.nonzero(recalled[:, 0, 0]).flatten()  # occasions come before empty places
-        if not len(rows):
+        asking, slots = torch.nonzero(recalled[:, :, 0], as_tuple=True)  # J occasions in all, by state
+        if not len(asking):
             return states
-        recalled = recalled[rows]
-        recalled = recalled[:, : int((recalled[:, :, 0] > 0).sum(1).max())]
-        earlier, followed, ago = recalled.unbind(2)
-        n = earlier.shape[1]
-        vectors = F.layer_norm(table(torch.cat([earlier, followed], 1)), (states.shape[1],), eps=_SMALL)  # (R, 2 n, D)
-        query = self.query(states[rows]).view(len(rows), 2, -1, 1) / math.sqrt(states.shape[1])
-        scores = (vectors[:, :n] @ query[:, 0] + vectors[:, n:] @ query[:, 1]).squeeze(2)
-        same = earlier == items[rows, None]
-        scores = scores + self.age[torch.frexp(ago.float()).exponent.long() - 1 + _AGES * same]
-        scores = scores.masked_fill(earlier == 0, -torch.inf)
-        weights = F.pad(scores, (1, 0)).softmax(1)[:, 1:]  # the first is that of attending to none
-        mixed = (weights[:, None] @ vectors[:, n:]).squeeze(1)
-        return states.index_add(0, rows, self.gate * mixed)
+        earlier, followed, ago = recalled[asking, slots].unbind(1)
+        of_earlier, of_followed = F.layer_norm(table(torch.stack([earlier, followed])), (states.shape[1],), eps=_SMALL)  # (J, D) each
+        to_earlier, to_followed = self.query(states).index_select(0, asking).chunk(2, 1)
+        same = earlier == items[asking]
+        age = self.age.index_select(0, torch.frexp(ago.float()).exponent.long() - 1 + _AGES * same)
+        scores = (to_earlier * of_earlier + to_followed * of_followed).sum(1) / math.sqrt(states.shape[1]) + age
+        of_states = scores.new_full(recalled.shape[:2], -torch.inf).index_put((asking, slots), scores)  # (T, K)
+        weights = F.pad(of_states, (1, 0)).softmax(1)[asking, slots + 1]  # the first is that of attending to none
+        return states.index_add(0, asking, self.gate * weights[:, None] * of_followed)
 
     def occasions(self, trail: Int64[Tensor, "B n"]) -> Int64[Tensor, "B K 3"]:
         """Of the last event of each history."""
