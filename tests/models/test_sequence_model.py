@@ -244,6 +244,71 @@ def test_large_tables_of_which_a_step_moves_only_what_it_reads_learn_the_ring_to
         assert learns_the_ring(GRU4Rec(**QUICK, negatives=6, loss=loss, clip_norm=5.0))
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("tied", [False, True])
+def test_validation_of_a_large_catalogue_has_the_same_figure_in_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch, repeats: bool, tied: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    rows = [[f"i{i}" for i in rng.integers(0, 40, rng.integers(3, 12))] for _ in range(90)]
+    log = SequenceDataset.from_lists([*rows, []])
+    model = GRU4Rec(dim=8, epochs=3, max_len=8).fit(log)
+    if tied:  # every item has a twin of the same score
+        state = dict(model.state())
+        half = len(log.vocabulary) // 2
+        state["items.weight"] = state["items.weight"].round(1)
+        state["items.weight"][half : 2 * half] = state["items.weight"][:half]
+        model = dataclasses.replace(model).restore(model.items, state)
+    histories = SequenceDataset.from_lists([*[row[:-1] for row in rows], ["unknown"]], log.vocabulary)
+    relevant = np.array([*(log.history(b)[-1] for b in range(90)), 1], np.int32)
+    fresh = ~np.array([relevant[b] in histories.history(b) for b in range(91)])
+    counts = np.ones(91, int) if repeats else fresh.astype(int)
+    holdout = Holdout(histories, np.concatenate([[0], np.cumsum(counts)]), relevant if repeats else relevant[fresh])
+    sizes: list[int] = []
+    true = torch.Tensor.__matmul__
+
+    def watched(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        product = true(a, b)
+        sizes.append(product.numel())
+        return product
+
+    def figure() -> float:
+        with torch.inference_mode():
+            return model._validation_figure(model._network, model._popularity, holdout)
+
+    at_once = figure()
+    assert 0 < at_once < 1
+    monkeypatch.setattr(torch.Tensor, "__matmul__", watched)
+    monkeypatch.setattr(sequence_model, "_SCORES_AT_ONCE", 5 * len(log.vocabulary))
+    few_at_once = figure()
+    assert max(sizes) == 5 * len(log.vocabulary)
+    assert few_at_once == pytest.approx(at_once, abs=1e-12) or tied
+    monkeypatch.setattr(sequence_model, "RETRIEVE_FROM", 1)
+    monkeypatch.setattr(SequenceModel, "_score_chunks", None)  # not called
+    retrieved = figure()
+    if not tied:
+        assert retrieved == pytest.approx(at_once, abs=1e-12)
+        return
+    # equal scores are ordered by index, as recommend orders them
+    listed = model.retrieve(histories, 10, exclude_seen=not repeats)[0]
+    gains = [1 / np.log2(2 + listed[b].tolist().index(r)) if r in listed[b] else 0 for b, r in enumerate(relevant) if repeats or fresh[b]]
+    assert retrieved == pytest.approx(np.mean(gains), abs=1e-12)
+
+
+def test_fitting_a_large_catalogue_with_validation_is_fitting_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = ring()
+    rows = np.arange(RING)
+    held = Holdout(log.prefixes(rows, np.full(RING, 3)), np.arange(RING + 1), log.items[log.offsets[rows] + 3])
+    small = GRU4Rec(**QUICK, patience=3).fit(log, validation=held)
+    monkeypatch.setattr(sequence_model, "RETRIEVE_FROM", 4)
+    large = GRU4Rec(**QUICK, patience=3).fit(log, validation=held)
+    assert small.history is not None
+    assert large.history is not None
+    of_small, of_large = ([epoch.validation for epoch in model.history.epochs] for model in (small, large))  # type: ignore[union-attr]
+    assert of_small == pytest.approx(of_large)
+    assert large.score(log).tobytes() == small.score(log).tobytes()
+
+
 def test_within_two_events_both_are_expected_alike() -> None:
     log = ring(n_users=120)
     histories = log.prefixes(np.arange(RING), np.full(RING, 3))

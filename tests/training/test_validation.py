@@ -9,7 +9,7 @@ from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 from footpath.training import validation
 from footpath.training.distributed import World
-from footpath.training.validation import own_chunks, validation_ndcg
+from footpath.training.validation import asks_for_seen, ndcg_of_lists, own_chunks, validation_ndcg
 
 VOCABULARY = Vocabulary.build([f"i{i:02}" for i in range(30)])
 
@@ -62,6 +62,22 @@ def test_by_hand_a_target_in_third_place_is_worth_a_half() -> None:
 
 def test_a_holdout_without_targets_has_no_figure() -> None:
     assert np.isnan(validation_ndcg(_holdout([[1]], [[]]), _chunks(np.zeros((1, 31), np.float32), [[0]])))
+
+
+def test_lists_made_elsewhere_have_the_figure_of_their_scores() -> None:
+    scores = np.random.default_rng(6).normal(size=(40, 31)).astype(np.float32)
+    for relevant, repeats in ([[b % 25 + 5] for b in range(40)], False), ([[1 + b % 2] for b in range(40)], True):
+        holdout = _holdout([[1, 2, 2]] * 40, relevant)
+        assert asks_for_seen(holdout) == repeats
+        masked = scores.copy()
+        masked[:, [0] if repeats else [0, 1, 2]] = -np.inf
+        lists = np.argsort(-masked, axis=1)[:, :12].astype(np.int32)
+        figure = ndcg_of_lists(holdout, iter([(np.arange(20), lists[:20]), (np.arange(20, 40), lists[20:])]))
+        assert figure == validation_ndcg(holdout, _chunks(scores, [list(range(40))]))
+        assert 0 < figure < 1
+    with pytest.raises(ValueError, match="row 39 of 40 was scored 0 times"):
+        ndcg_of_lists(holdout, iter([(np.arange(39), lists[:39])]))
+    assert ndcg_of_lists(_holdout([[]], [[0]]), iter([(np.arange(1), np.zeros((1, 10), np.int32))])) == 0  # places without an item
 
 
 def test_a_row_that_is_scored_twice_or_never_is_refused() -> None:

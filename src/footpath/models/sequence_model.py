@@ -26,9 +26,9 @@ from footpath.models.histories import check_histories, event_counts, without_kno
 from footpath.models.item_table import ItemTable
 from footpath.models.item_text import text_vectors, whiten
 from footpath.models.network import Network, Reading, Recall, SideInput, SideInputs, category_numbers, side_input_names
-from footpath.models.retrieval import ExactIndex
+from footpath.models.retrieval import ExactIndex, Index
 from footpath.progress import Progress
-from footpath.recommender import Watch, hyperparameters, top_k
+from footpath.recommender import RETRIEVE_FROM, Watch, hyperparameters, top_k
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
@@ -39,10 +39,11 @@ from footpath.training.loop import EarlyStop, GradientStep, History, isolated_se
 from footpath.training.loop import train as run_epochs
 from footpath.training.losses import Popularity, bpr_loss, gbce_loss, sampled_softmax_loss, softmax_loss, uniform_negatives
 from footpath.training.objectives import all_action, next_item
-from footpath.training.validation import ScoreChunks, own_chunks, validation_ndcg
+from footpath.training.validation import VALIDATION_K, ListChunks, ScoreChunks, asks_for_seen, ndcg_of_lists, own_chunks, validation_ndcg
 
 _HISTORIES_AT_ONCE: Final = 256
 _EVENTS_AT_ONCE: Final = 2**16  # long windows are scored in smaller batches: attention may need a number for each pair of events
+_SCORES_AT_ONCE: Final = 2**24  # 64 MiB: fewer histories at once where the catalogue is large
 _SPARSE_FROM: Final = 2**17  # items; above, a step with sampled negatives touches so few rows that only these are updated
 
 
@@ -262,8 +263,8 @@ class SequenceModel(ABC):
         self._check_columns(histories)
         states = np.zeros((len(histories), self.dim), np.float32)
         with torch.inference_mode():
-            for batch in self._batches(self._network, histories, request_times):
-                states[batch.rows] = self._network.at(batch.inputs, batch.last, batch.recalled).numpy()
+            for rows, chunk in self._state_chunks(self._network, histories, request_times):
+                states[rows] = chunk.numpy()
         return states
 
     def item_vectors(self) -> Float32[np.ndarray, "N D"]:
@@ -274,20 +275,31 @@ class SequenceModel(ABC):
             return self._network.items.table().numpy().copy()
 
     def retrieve(
-        self, histories: SequenceDataset, k: int, *, request_times: Int64[np.ndarray, " B"] | None = None, exclude_seen: bool = True
+        self,
+        histories: SequenceDataset,
+        k: int,
+        *,
+        request_times: Int64[np.ndarray, " B"] | None = None,
+        exclude_seen: bool = True,
+        index: Index | None = None,
     ) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
-        """The k best items by `score`, but for rounding, without all scores in memory; popular ones where nothing is known."""
+        """The k best items by `score`, but for rounding, without all scores in memory; popular ones where nothing is known.
+
+        index: of `item_vectors()`, such as a FaissIndex, whose answers are then as exact as its `recall` says; an ExactIndex where None.
+        Raises ConfigError, NotFittedError.
+        """
         states = self.states(histories, request_times)
-        if self._index is None:
-            with torch.inference_mode():
-                self._index = ExactIndex(self._network.items.table().numpy())
-        indexes, scores = self._index.search(states, k, seen=histories if exclude_seen else None)
-        unknown = without_known_items(histories)
-        popularity = self._popularity[None].copy()
-        popularity[0, 0] = -np.inf
-        best, values = top_k(popularity, k)
-        indexes[unknown, : best.shape[1]], scores[unknown, : best.shape[1]] = best, values
-        return indexes, scores
+        if index is None:
+            if self._index is None:
+                with torch.inference_mode():
+                    self._index = ExactIndex(self._network.items.table().numpy())
+            index = self._index
+        elif index.table.shape != (len(self.items), self.dim):
+            raise ConfigError(
+                f"the index holds {index.table.shape} vectors, {type(self).__name__} has {(len(self.items), self.dim)}: "
+                "make it of this model's item_vectors()"
+            )
+        return _listed(index, states, histories, k, self._popularity, exclude_seen)
 
     def step(self, reading: Reading | None, act: Act, request_time: int | None = None) -> Reading | None:
         """Read one more act of one user; None begins a history. An item that is unknown leaves the reading as it was.
@@ -466,21 +478,72 @@ class SequenceModel(ABC):
         request_times: Int64[np.ndarray, " B"] | None,
     ) -> ScoreChunks:
         """Rows of the histories and their (rows, N) scores, a few hundred histories at a time; popularity where nothing is known."""
+        at_once = max(1, _SCORES_AT_ONCE // histories.n_items)
         unknown = np.flatnonzero(without_known_items(histories))
-        for start in range(0, len(unknown), _HISTORIES_AT_ONCE):
-            rows = unknown[start : start + _HISTORIES_AT_ONCE]
+        for start in range(0, len(unknown), min(at_once, _HISTORIES_AT_ONCE)):
+            rows = unknown[start : start + min(at_once, _HISTORIES_AT_ONCE)]
             yield rows, torch.from_numpy(np.tile(popularity, (len(rows), 1)))
         table = network.items.table()
+        for rows, states in self._state_chunks(network, histories, request_times):
+            for start in range(0, len(rows), at_once):
+                yield rows[start : start + at_once], (states[start : start + at_once] @ table.T).cpu()
+
+    def _state_chunks(
+        self, network: Network, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None
+    ) -> Iterator[tuple[Int64[np.ndarray, " C"], Float32[Tensor, "C D"]]]:
+        """Rows of the histories in which something is known, and their states."""
+        on = network.items.device
         for batch in self._batches(network, histories, request_times):
-            recalled = None if batch.recalled is None else batch.recalled.to(table.device)
-            states = network.at(batch.inputs.to(table.device), batch.last.to(table.device), recalled)  # (rows, D)
-            yield batch.rows, (states @ table.T).cpu()
+            recalled = None if batch.recalled is None else batch.recalled.to(on)
+            yield batch.rows, network.at(batch.inputs.to(on), batch.last.to(on), recalled)
+
+    def _list_chunks(
+        self,
+        network: Network,
+        histories: SequenceDataset,
+        popularity: Float32[np.ndarray, " N"],
+        request_times: Int64[np.ndarray, " B"] | None,
+        exclude_seen: bool,
+    ) -> ListChunks:
+        """Rows of the histories and their best items, for catalogues too large to score them all for many histories at once."""
+        index = ExactIndex(network.items.table().detach().cpu().numpy())
+        states = np.zeros((len(histories), self.dim), np.float32)
+        for rows, chunk in self._state_chunks(network, histories, request_times):
+            states[rows] = chunk.cpu().numpy()
+        yield np.arange(len(histories)), _listed(index, states, histories, VALIDATION_K, popularity, exclude_seen)[0]
 
     def _validation_figure(self, network: Network, popularity: Float32[np.ndarray, " N"], validation: Holdout) -> float:
+        if validation.histories.n_items > RETRIEVE_FROM:
+            exclude_seen = not asks_for_seen(validation)
+
+            def lists(histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None) -> ListChunks:
+                return self._list_chunks(network, histories, popularity, request_times, exclude_seen)
+
+            return ndcg_of_lists(validation, own_chunks(validation, lists, asked=True))
+
         def scores(histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None) -> ScoreChunks:
             return self._score_chunks(network, histories, popularity, request_times)
 
         return validation_ndcg(validation, own_chunks(validation, scores, asked=True))
+
+
+def _listed(
+    index: Index,
+    states: Float32[np.ndarray, "B D"],
+    histories: SequenceDataset,
+    k: int,
+    popularity: Float32[np.ndarray, " N"],
+    exclude_seen: bool,
+) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
+    """The k best items of the index for each state, popular ones where nothing is known, and their scores."""
+    indexes, scores = index.search(states, k, seen=histories if exclude_seen else None)
+    unknown = without_known_items(histories)
+    if unknown.any():
+        listed = popularity[None].copy()
+        listed[0, 0] = -np.inf
+        best, values = top_k(listed, k)
+        indexes[unknown, : best.shape[1]], scores[unknown, : best.shape[1]] = best, values
+    return indexes, scores
 
 
 class _Loss:
