@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from footpath import recommender
 from footpath.errors import ConfigError, MissingExtraError
+from footpath.evaluation.protocol import evaluate
 from footpath.models import catalog, retrieval
 from footpath.models.gru4rec import GRU4Rec
 from footpath.models.retrieval import ExactIndex, FaissIndex
 from footpath.recommender import Retriever, recommend
 from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.split import Holdout, Split
 from footpath.sequences.vocabulary import Vocabulary
 
 SEQUENCE_MODELS = [m["name"] for m in catalog.describe() if m["family"] in ("recurrence", "convolution", "attention")]
@@ -240,3 +242,19 @@ def test_retrieving_recommends_what_scoring_does(name: str, repeat: bool) -> Non
     table = model.score(histories)
     np.testing.assert_allclose(np.take_along_axis(table, retrieved.indexes, 1), by_score.scores, rtol=1e-5, atol=1e-5)
     assert all(len(set(row.tolist())) == 7 for row in retrieved.indexes)
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_a_model_that_retrieves_is_evaluated_as_one_that_scores(repeat: bool) -> None:
+    rng = np.random.default_rng(4)
+    rows = [[f"i{i}" for i in rng.integers(0, 40, rng.integers(4, 12))] for _ in range(120)]
+    log = SequenceDataset.from_lists(rows)
+    histories = log.prefixes(np.arange(120), log.lengths - 1)
+    last = log.items[log.offsets[1:] - 1]
+    split = Split("loo", histories, None, Holdout(histories, np.arange(121), last), log, repeat=repeat)
+    model = GRU4Rec(dim=8, epochs=2, max_len=8).fit(histories)
+    by_score = evaluate(model, split, metrics=["recall", "ndcg", "coverage"])
+    with patch.object(recommender, "RETRIEVE_FROM", 1), patch.object(type(model), "score", side_effect=AssertionError("scored all")):
+        retrieved = evaluate(model, split, metrics=["recall", "ndcg", "coverage"])
+    assert retrieved.metrics == by_score.metrics
+    assert 0 < by_score.metrics["recall@10"].value < 1
