@@ -141,6 +141,8 @@ def test_refuses_an_empty_table_other_numbers_and_queries_of_another_width() -> 
     index = ExactIndex(np.ones((3, 4), np.float32))
     with pytest.raises(ConfigError, match=r"queries must be \(B, 4\) as the table is, got shape \(1, 3\)"):
         index.search(np.ones((1, 3), np.float32), 1)
+    with pytest.raises(ConfigError, match="queries must be float32, got float64"):
+        index.search(np.ones((1, 4)), 1)
     with pytest.raises(ConfigError, match="k must be at least 1, got 0"):
         index.search(np.ones((1, 4), np.float32), 0)
 
@@ -197,6 +199,7 @@ def test_faiss_that_looks_into_all_cells_is_exact_and_finds_no_seen_item() -> No
         ({"wanted": 0.0}, "must be above 0 and at most 1, got 0.0"),
         ({"wanted": 1.5}, "must be above 0 and at most 1, got 1.5"),
         ({"cells": 500}, "cells must be from 1 to the 3 rows of the table, got 500"),
+        ({"cells": 0}, "cells must be from 1 to the 3 rows of the table, got 0"),
         ({"sample": np.ones((0, 2), np.float32)}, "a sample of queries to measure its recall on, got none"),
         ({"k": 0}, "k must be at least 1, got 0"),
         ({"table": np.ones((1, 2), np.float32)}, "an item beside padding, got a table of row 0 alone"),

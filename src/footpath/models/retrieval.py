@@ -229,7 +229,7 @@ class FaissIndex:
         n, dim = len(self.table) - 1, self.table.shape[1]
         if not n:
             raise ConfigError("a faiss index needs an item beside padding, got a table of row 0 alone")
-        cells = self.cells or 2 ** round(math.log2(math.sqrt(n)))
+        cells = 2 ** round(math.log2(math.sqrt(n))) if self.cells is None else self.cells
         if not 1 <= cells <= n:
             raise ConfigError(f"cells must be from 1 to the {n} rows of the table, got {cells}")
         _check_search(self.table, self.sample, self.k, None)
@@ -307,6 +307,8 @@ def _check_search(table: np.ndarray, queries: np.ndarray, k: int, seen: Sequence
         raise ConfigError(f"k must be at least 1, got {k}")
     if queries.ndim != 2 or queries.shape[1] != table.shape[1]:
         raise ConfigError(f"queries must be (B, {table.shape[1]}) as the table is, got shape {queries.shape}")
+    if queries.dtype != np.float32:
+        raise ConfigError(f"queries must be float32, got {queries.dtype}")
     if not np.isfinite(queries).all():
         raise ConfigError("queries must be finite numbers")
     if seen is not None and len(seen) != len(queries):
