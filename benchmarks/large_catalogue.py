@@ -1,6 +1,6 @@
 """Training, validation, evaluation and retrieval with a million items: CPU-seconds, peak memory, and how good the lists are.
 
-python benchmarks/large_catalogue.py [--items 1000000] [--users 160000] [--epochs 3] [--into benchmarks/large_catalogue.json]
+python benchmarks/large_catalogue.py [--items 1000000] [--users 160000] [--epochs 2] [--into benchmarks/large_catalogue.json]
 
 The log is made here: 20 events of each user, who goes from an item to one of its three successors (60, 25 and 5 times of 100) or jumps to
 any item; successors and jumps are drawn by a power law of popularity. SASRec of width 64 learns from all but the last two events of each
@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--users", type=int, default=160_000)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--into", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
