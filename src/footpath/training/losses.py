@@ -24,16 +24,22 @@ from torch.autograd.function import once_differentiable
 from footpath.errors import ConfigError, DataError
 
 _CHUNK: Final = 2**20  # numbers in the buffer: 4 MiB in single precision
-_MIN_ROWS: Final = 8
+_CHUNK_OF_ALL: Final = 2**22  # the same where all items have a score
+_MIN_ROWS, _MAX_ROWS, _TILE = (
+    8,
+    256,
+    2**18,
+)  # a product of 256 x 1,024 scores runs at 90 % of the processor's rate, one of 86 x 12,100 at 60 %
+_SAFE: Final = 2.0**64  # between this and its inverse a sum of exponentials has lost nothing, and the highest need not be looked for first
 _LOG2E: Final = 1 / math.log(2)
 
 
 def softmax_loss(
-    states: Float[Tensor, "T D"], table: Float[Tensor, "N D"], targets: Int64[Tensor, " T"], *, chunk: int = _CHUNK
+    states: Float[Tensor, "T D"], table: Float[Tensor, "N D"], targets: Int64[Tensor, " T"], *, chunk: int = _CHUNK_OF_ALL
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of the softmax over all items.
 
-    chunk: how many scores are held at once; at least eight rows of N are.
+    chunk: how many scores are held at once, at most; 8 to 256 rows of N are.
     """
     return _Mean.apply(states, table, partial(_softmax, targets=targets, chunk=chunk))  # type: ignore[no-untyped-call]
 
@@ -164,25 +170,52 @@ _Sums: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor | None]
 
 
 def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chunk: int) -> _Sums:
-    items, labels = table[1:], targets - 1
-    rows = max(_MIN_ROWS, chunk // len(items))
-    buffer = states.new_empty(min(rows, len(states)), len(items))
-    d_states, d_table = torch.empty_like(states), torch.zeros_like(table)
+    items, own = table[1:], table.index_select(0, targets)
+    n_items = len(items)
+    rows = min(_MAX_ROWS, max(_MIN_ROWS, chunk // n_items))
+    width = _TILE // rows
+    buffer = states.new_empty(min(rows, len(states)) * n_items)
+    d_states, d_table = torch.zeros_like(states), torch.zeros_like(table)
     total = states.new_zeros(())
     for start in range(0, len(states), rows):
-        h, t = states[start : start + rows], labels[start : start + rows]
+        part = slice(start, start + rows)
+        h, p = states[part], own[part]
+        spans = [slice(first, min(first + width, n_items)) for first in range(0, n_items, width)]
+        tiles = [(items[s], buffer[s.start * len(h) : s.stop * len(h)].view(len(h), -1)) for s in spans]
         with _fast_products(len(h) == rows):
-            z = torch.mm(h * _LOG2E, items.T, out=buffer[: len(h)])  # (rows, N - 1), in bits
-            chosen = z.gather(1, t[:, None])
-            top = z.amax(1, keepdim=True)
-            weights = z.sub_(top).exp2_()
-            norm = weights.sum(1, keepdim=True)
-            total += (norm.log2() + top - chosen).sum()
+            bits = h * _LOG2E
+            norm = _exponentials(bits, tiles)
+            chosen = (bits * p).sum(1, keepdim=True)
+            if not bool(((norm > 1 / _SAFE) & (norm < _SAFE)).all()):
+                top = _highest(bits, tiles)
+                norm, chosen = _exponentials(bits, tiles, top), chosen - top
+            total += (norm.log2() - chosen).sum()
             if learn:
-                torch.sub(torch.mm(weights, items) / norm, items[t], out=d_states[start : start + rows])
-                d_table[1:].addmm_(weights.T, h / norm)
+                d, weighted = d_states[part], h / norm
+                for s, (part_of_table, weights) in zip(spans, tiles, strict=True):
+                    d.addmm_(weights, part_of_table)
+                    d_table[1:][s].addmm_(weights.T, weighted)
+                d.div_(norm).sub_(p)
     d_table.index_add_(0, targets, states, alpha=-1)
     return total / _LOG2E, d_states, d_table, None
+
+
+_Tiles: TypeAlias = list[tuple[Tensor, Tensor]]  # some items (n, D), and room for scores of a few positions (rows, n)
+
+
+def _exponentials(bits: Tensor, tiles: _Tiles, top: Tensor | None = None) -> Tensor:
+    """2 ** (score - top) into the tiles, and its sum over all of them, (rows, 1)."""
+    norm = bits.new_zeros(len(bits), 1)
+    for items, z in tiles:
+        torch.mm(bits, items.T, out=z)
+        if top is not None:
+            z -= top
+        norm += z.exp2_().sum(1, keepdim=True)
+    return norm
+
+
+def _highest(bits: Tensor, tiles: _Tiles) -> Tensor:
+    return torch.stack([torch.mm(bits, items.T, out=z).amax(1, keepdim=True) for items, z in tiles]).amax(0)
 
 
 # Takes scores of negatives (rows, S), overwritten, -inf where left out, of targets (rows, 1), both in bits, and how many negatives are not
