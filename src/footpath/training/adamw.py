@@ -6,7 +6,8 @@ Written out because building any `torch.optim` optimizer imports the compiler: 4
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -36,13 +37,14 @@ class AdamW:
     def step(self, learning_rate: float) -> None:
         """Move by the gradients and drop them; raises ConfigError where one is sparse in more than its rows."""
         self._steps += 1
+        dense: dict[float, list[_Moved]] = {}  # by decay
         for place, (parameter, mean, square) in enumerate(self._moments):
             gradient = parameter.grad
             if gradient is None:
                 continue
             decay = self._l2 if parameter.dim() > 1 else 0.0
             if not gradient.is_sparse:
-                self._move(parameter, mean, square, gradient, learning_rate, decay)
+                dense.setdefault(decay, []).append((parameter, gradient, mean, square))
             elif gradient.sparse_dim() != 1:
                 raise ConfigError(
                     f"the gradient of parameter {place} is sparse in {gradient.sparse_dim()} dimensions; only one, its rows, can be: "
@@ -52,11 +54,13 @@ class AdamW:
                 gradient = gradient.coalesce()
                 rows = gradient.indices()[0]
                 weights, means, squares = (tensor.index_select(0, rows) for tensor in (parameter, mean, square))
-                self._move(weights, means, squares, gradient.values(), learning_rate, decay)
+                self._move([(weights, gradient.values(), means, squares)], learning_rate, decay)
                 parameter.index_copy_(0, rows, weights)
                 mean.index_copy_(0, rows, means)
                 square.index_copy_(0, rows, squares)
             parameter.grad = None
+        for decay, moved in dense.items():
+            self._move(moved, learning_rate, decay)
 
     def state(self) -> dict[str, Tensor]:
         """Moments by the place of their parameter, "0.mean", "0.square", "1.mean", ..., and "steps": the tensors themselves, no copies."""
@@ -87,17 +91,19 @@ class AdamW:
         _, mean, square = self._moments[place]
         return {f"{place}.mean": mean, f"{place}.square": square}
 
-    def _move(self, parameter: Tensor, mean: Tensor, square: Tensor, gradient: Tensor, learning_rate: float, decay: float) -> None:
-        """In one pass over the four; written as seven operations it takes three times as long on CPU."""
-        if gradient.stride() != parameter.stride():
-            gradient = torch.empty_like(parameter).copy_(gradient)  # the pass reads all four in the order of memory
+    def _move(self, moved: Sequence[_Moved], learning_rate: float, decay: float) -> None:
+        """In one pass over the four, and one call for all; written as seven operations it takes three times as long on CPU."""
+        parameters, gradients, means, squares = (list(column) for column in zip(*moved, strict=True))
+        for place, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            if gradient.stride() != parameter.stride():
+                gradients[place] = torch.empty_like(parameter).copy_(gradient)  # the pass reads all four in the order of memory
         torch._fused_adamw_(
-            [parameter],
-            [gradient],
-            [mean],
-            [square],
+            parameters,
+            gradients,
+            means,
+            squares,
             [],
-            [torch.tensor(float(self._steps), device=parameter.device)],
+            [torch.tensor(float(self._steps), device=parameters[0].device)] * len(parameters),
             lr=learning_rate,
             beta1=self._betas[0],
             beta2=self._betas[1],
@@ -106,6 +112,9 @@ class AdamW:
             amsgrad=False,
             maximize=False,
         )
+
+
+_Moved: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]  # parameter, gradient, mean, square
 
 
 @torch.no_grad()
