@@ -1,7 +1,7 @@
 """How well every model ranks, on four public logs: full ranking, intervals over users, paired tests.
 
 python benchmarks/quality.py DATA [--rows WORDS] [--list]     fit what is not finished yet
-python benchmarks/quality.py --table                          print what is
+python benchmarks/quality.py --table                          print what is, and write it into docs/quality.md
 
 DATA: the folder of the public logs, as in benchmarks/README.md. A row is one model, its settings, one seed, on one log under one protocol,
 and is measured twice: held (fitted without the validation events, which choose the epoch) and refit (fitted again with them, for as many
@@ -38,6 +38,8 @@ from footpath.sequences.splits import split
 from footpath.statistics import paired_difference
 
 RESULTS: Final = Path(__file__).with_name("quality.json")
+PAGE: Final = RESULTS.parents[1] / "docs" / "quality.md"
+MARK: Final = "<!-- what follows is written by `python benchmarks/quality.py --table` -->\n"
 RULES: Final = {"mixture": "weights of the best validation NDCG@10"}
 METRICS: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "mrr@20")
 
@@ -122,7 +124,9 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if arguments.table:
-        print(table(read_results()))
+        print(found := table(read_results()))
+        head, _ = PAGE.read_text(encoding="utf-8").split(MARK)
+        PAGE.write_text(f"{head}{MARK}{found}\n", encoding="utf-8")
         return
     wanted = [
         (row, seed) for row in rows() for seed in row.seeds if all(word in name(row, seed).split() for word in arguments.rows.split())
@@ -314,25 +318,54 @@ def line(key: str, row: Mapping[str, Any]) -> str:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Markdown: a table for each log and protocol, best refit NDCG@10 first; intervals are of users, spreads of seeds."""
+    """Markdown: for each log and protocol what was measured, best refit NDCG first, and what was not; then each row against others."""
     parts = []
-    for task in TASKS:
+    for task, how in TASKS.items():
         found: dict[str, list[Mapping[str, Any]]] = {}
-        for key, row in results.items():
-            if key.startswith(f"{task} "):
-                found.setdefault(key[len(task) + 1 : key.rindex(" ")], []).append(row)
+        for row in rows():
+            of_seeds = [results[key] for seed in row.seeds if row.task == task and (key := name(row, seed)) in results]
+            if of_seeds:
+                found[row.label or row.model] = of_seeds
         if not found:
             continue
         k = 20 if task.startswith("yoochoose") else 10
-        parts.append(
-            f"\n**{task}**\n\n| model | seeds | held recall@{k} | held ndcg@{k} | refit recall@{k} | refit ndcg@{k} | CPU-s to fit, held |"
-        )
-        parts.append("|---|---|---|---|---|---|---|")
+        first = next(iter(found.values()))[0]
+        repeat = "repeats allowed" if how.options.get("repeat") else "seen items masked"
+        floors = sorted((model for model in FLOOR if model in found), key=lambda model: -found[model][0]["held"]["ndcg@10"][0])
+        parts += [
+            f"\n## {task}\n",
+            f"{first['held']['n']:,} questions, {repeat}. The best of the floor rows is `{floors[0]}`.\n" if floors else "",
+            f"| model | seeds | {' | '.join(f'{variant} {metric}@{k}' for variant in ('held', 'refit') for metric in ('recall', 'ndcg'))} "
+            "| above the best floor | epochs | CPU-s |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
         for model, of_seeds in sorted(found.items(), key=lambda pair: -_mean(pair[1], "refit", f"ndcg@{k}")):
             cells = [_cell(of_seeds, variant, f"{metric}@{k}") for variant in ("held", "refit") for metric in ("recall", "ndcg")]
+            epochs = ", ".join(str(row["epochs"]["best"]) for row in of_seeds if row["epochs"])
             cpu = _mean_of([row["held"]["fit_cpu_s"] for row in of_seeds])
-            parts.append(f"| {model} | {len(of_seeds)} | {' | '.join(cells)} | {cpu:,.0f} |")
+            above = _against(of_seeds[0], f"{task} {floors[0]} 0") if floors else ""
+            parts.append(f"| {model} | {len(of_seeds)} | {' | '.join(cells)} | {above} | {epochs} | {cpu:,.0f} |")
+        same = [(key[len(task) + 1 :], row) for key, row in results.items() if key.startswith(f"{task} ")]
+        if pairs := [f"{label}: {said}" for label, row in same if (said := _against(row, f"{task} sasrec {row['seed']}"))]:
+            parts.append(f"\nAgainst `sasrec` of the same seed, refit ndcg@10: {'; '.join(pairs)}.")
+        if weights := [(label, row["weights"]) for label, row in same if "weights" in row]:
+            said = "; ".join(f"{label}: " + ", ".join(f"{member} {w:.2g}" for member, w in of.items() if w) for label, of in weights)
+            parts.append(f"\nWeights, {said}.")
+        missing = [
+            name(row, seed)[len(task) + 1 :] for row in rows() for seed in row.seeds if row.task == task and name(row, seed) not in results
+        ]
+        if missing:
+            parts.append(f"\nNot measured yet: {', '.join(missing)}.")
     return "\n".join(parts)
+
+
+def _against(row: Mapping[str, Any], other: str) -> str:
+    """The paired difference of refit NDCG@10 with its interval; empty where it was not taken."""
+    found = row.get("against", {}).get(other)
+    if found is None:
+        return ""
+    difference, low, high, _ = found["refit ndcg@10"]
+    return f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def _mean(of_seeds: list[Mapping[str, Any]], variant: str, metric: str) -> float:

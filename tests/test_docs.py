@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -155,3 +156,10 @@ def test_every_page_of_maths_has_a_worked_example() -> None:
         page_id(page) for page in DOCS if "$$" in page.read_text(encoding="utf-8") and not BLOCK.search(page.read_text(encoding="utf-8"))
     ]
     assert without == []
+
+
+def test_the_tables_of_quality_are_those_of_the_measured_rows() -> None:
+    """`python benchmarks/quality.py --table` writes them; in a process of its own, for it sets threads where it is imported."""
+    code = "import sys; sys.path.insert(0, 'benchmarks'); import quality; print(quality.MARK + quality.table(quality.read_results()))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert text_of("quality.md").endswith(found.stdout)
