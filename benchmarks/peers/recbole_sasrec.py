@@ -2,10 +2,10 @@
 
     PYTHON benchmarks/peers/recbole_sasrec.py DATA [--epochs 25] [--until 0.040] [--precision highest] [--log FILE]
 
-PYTHON: one that has recbole 1.2.1, torch, numpy < 2, pandas < 3 and setuptools < 80. DATA: a CSV (or .csv.gz) with columns user_id, item_id,
-position. Width 64, inner width 64, 2 blocks, 2 heads, length 50, batches of 128, softmax over all items; everything else is RecBole's default.
-Training is on all but the last two events of each user. NDCG@10 is of the last event among all items but those in the history, which
-is measured here and not by RecBole, whose own full-sort evaluation is timed once. CPU-seconds are of all threads.
+PYTHON: one that has recbole 1.2.1, torch, numpy < 2, pandas < 3 and setuptools < 80. DATA: a CSV (or .csv.gz) with columns user_id,
+item_id, position. Width 64, inner width 64, 2 blocks, 2 heads, length 50, batches of 128, softmax over all items; everything else is
+RecBole's default. Training is on all but the last two events of each user. NDCG@10 is of the last event among all items but those in
+the history, which is measured here and not by RecBole, whose own full-sort evaluation is timed once. CPU-seconds are of all threads.
 """
 
 import argparse

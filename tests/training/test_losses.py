@@ -386,3 +386,21 @@ def test_full_chunks_keep_single_precision_and_the_setting_of_the_caller() -> No
     exact = _with_gradients(F.cross_entropy(exact_states @ exact_table[1:].T, targets - 1), exact_states, exact_table)
     for ours, theirs in zip(found, exact, strict=True):
         assert ((ours - theirs).abs().max() / theirs.abs().max()).item() < 3e-6
+
+
+@pytest.mark.parametrize("size", [0.5, 40.0, 400.0])
+def test_scores_beyond_the_range_of_exponentials_give_the_loss_and_gradients_of_double_precision(size: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    states, table = (size * torch.randn(300, 4, generator=generator), torch.randn(2000, 4, generator=generator))
+    targets = torch.randint(1, 2000, (300,), generator=generator)
+    h, w = (tensor.double().requires_grad_() for tensor in (states, table))
+    expected = F.cross_entropy(h @ w[1:].T, targets - 1)
+    expected.backward()
+    states.requires_grad_()
+    table.requires_grad_()
+    found = softmax_loss(states, table, targets)
+    found.backward()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
+    assert h.grad is not None and w.grad is not None
+    torch.testing.assert_close(states.grad, h.grad.float(), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(table.grad, w.grad.float(), rtol=1e-3, atol=1e-4 * size)
