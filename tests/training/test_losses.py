@@ -401,6 +401,7 @@ def test_scores_beyond_the_range_of_exponentials_give_the_loss_and_gradients_of_
     found = softmax_loss(states, table, targets)
     found.backward()
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
-    assert h.grad is not None and w.grad is not None
+    assert h.grad is not None
+    assert w.grad is not None
     torch.testing.assert_close(states.grad, h.grad.float(), rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(table.grad, w.grad.float(), rtol=1e-3, atol=1e-4 * size)
