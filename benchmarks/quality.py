@@ -98,12 +98,13 @@ def rows() -> Iterator[Row]:
         for model in ("sasrec", "esasrec", "hstu"):
             yield Row(task, model, SETTINGS.get((task, model), {}), (0, 1, 2))
         yield Row(task, "bert4rec", SETTINGS.get((task, "bert4rec"), {}))
-        if TASKS[task].items is not None:
+        neural = ("sasrec", "esasrec")
+        if task == "beauty loo":
             for model in ("sasrec", "esasrec"):
                 settings = SETTINGS.get((task, model), {}) | {"item_table": "id+text"}
                 yield Row(task, model, settings, label=f"{model}-text")
-        texts = () if TASKS[task].items is None else ("sasrec-text", "esasrec-text")
-        yield Row(task, "mixture", members=("markov", "item_knn", "ease", "vsknn", "sasrec", "esasrec", "gru4rec", *texts))
+            neural = ("sasrec-text", "esasrec-text")
+        yield Row(task, "mixture", members=("markov", "item_knn", "ease", "vsknn", "gru4rec", *neural))
 
 
 LONG: Final = {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.002, "patience": 6}
