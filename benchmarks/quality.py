@@ -272,13 +272,13 @@ def _round(value: float | None) -> float | None:
 
 
 def compare(results: dict[str, Any], work: Path) -> None:
-    """Each row against the best floor row of its task, and HSTU and eSASRec against SASRec of the same seed: on the same users."""
+    """Each row against the best floor row of its task, and what is no floor row against SASRec of the same seed: on the same users."""
     for key, row in results.items():
         own = work / "users" / f"{key.replace(' ', '_')}.npz"
         if not own.is_file():
             continue
         task, seed = key[: key.rindex(" ")].rsplit(" ", 1)[0], row["seed"]
-        others = [f"{task} sasrec {seed}"] if row["model"] in ("hstu", "esasrec") else []
+        others = [] if row["model"] in FLOOR else [f"{task} sasrec {seed}"]
         floors = [f"{task} {model} 0" for model in FLOOR if f"{task} {model} 0" in results]
         if floors:
             others.append(max(floors, key=lambda name: results[name]["held"]["ndcg@10"][0]))
