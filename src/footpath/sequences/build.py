@@ -59,7 +59,7 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
             raise ConfigError(f"no event type {name!r}{did_you_mean(name, EVENT_TYPES)}; there are: {', '.join(EVENT_TYPES)}")
     wanted = ["user_id", "item_id", "event_type", "position", "value", *(["timestamp"] if log.has_clock else []), *columns]
     acts = log.table
-    typed = acts.filter(acts.event_type != "impression" if event_types is None else acts.event_type.isin(list(event_types)))
+    typed = acts.filter(_chosen(acts, event_types))
     n_acts, n_typed = acts.count().to_pyarrow().as_py(), typed.count().to_pyarrow().as_py()
     table = _in_dictionaries(typed.filter(typed.item_id.notnull()).select(wanted))
     if not table.num_rows:
@@ -94,14 +94,18 @@ def acts_of(
     Empty for a user who is not in the log. event_types: as in `to_sequences`.
     """
     acts = log.table
-    typed = acts.event_type != "impression" if event_types is None else acts.event_type.isin(list(event_types))
-    chosen = acts.filter((acts.user_id == user) & acts.item_id.notnull() & typed).order_by("position")
+    chosen = acts.filter((acts.user_id == user) & acts.item_id.notnull() & _chosen(acts, event_types)).order_by("position")
     found = chosen.select("item_id", "event_type", "value", *(["timestamp"] if log.has_clock else [])).to_pyarrow()
     ids = found["item_id"].to_pylist()
     columns: dict[str, np.ndarray] = {"types": _type_codes(found["event_type"]), "values": _numbers(found["value"])}
     if log.has_clock:
         columns["times"] = found["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     return ids, SequenceDataset.from_lists([ids], vocabulary, [user], **columns)
+
+
+def _chosen(acts: ibis.Table, event_types: Sequence[str] | None) -> ibis.expr.types.BooleanValue:
+    """Of these types; without any, all but impressions."""
+    return acts.event_type != "impression" if event_types is None else acts.event_type.isin(list(event_types))
 
 
 def _in_dictionaries(acts: ibis.Table) -> pa.Table:
