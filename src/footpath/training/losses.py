@@ -25,11 +25,9 @@ from footpath.errors import ConfigError, DataError
 
 _CHUNK: Final = 2**20  # numbers in the buffer: 4 MiB in single precision
 _CHUNK_OF_ALL: Final = 2**22  # the same where all items have a score
-_MIN_ROWS, _MAX_ROWS, _TILE = (
-    8,
-    256,
-    2**18,
-)  # a product of 256 x 1,024 scores runs at 90 % of the processor's rate, one of 86 x 12,100 at 60 %
+_MIN_ROWS: Final = 8
+_MAX_ROWS: Final = 256
+_TILE: Final = 2**18  # scores of one product: 256 x 1,024 run at 90 % of the processor's rate, 86 x 12,100 at 60 %
 _SAFE: Final = 2.0**64  # between this and its inverse a sum of exponentials has lost nothing, and the highest need not be looked for first
 _LOG2E: Final = 1 / math.log(2)
 
