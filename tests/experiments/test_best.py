@@ -71,6 +71,16 @@ def test_the_budget_holds_from_begin_to_end(found: Best) -> None:
     assert found.figures["time"]["wall_s"] < 3 * 18  # other work on the machine is not this search's to answer for
 
 
+def test_sequence_models_read_what_is_written_about_items(tmp_path: Path) -> None:
+    events, items = tmp_path / "events.csv", tmp_path / "items.csv"
+    events.write_text("user_id,item_id,timestamp\n" + "".join(f"{u},{i},{t}\n" for u, i, t in ring(users=30)), encoding="utf-8")
+    items.write_text("item_id,title\n" + "".join(f"i{i},{'odd' if i % 2 else 'even'} thing {i}\n" for i in range(12)), encoding="utf-8")
+    ingest([events], tmp_path / "store", items=[items])
+    tried = [rung for rung in best(tmp_path / "store", tmp_path / "run", minutes=0.2, protocol="loo").figures["ladder"] if rung["epochs"]]
+    assert tried
+    assert all(rung["fields"]["item_table"] == "id+text" for rung in tried)
+
+
 def test_rungs_that_an_earlier_start_finished_are_not_climbed_again(of_ring: Path, tmp_path: Path) -> None:
     into = tmp_path / "run"
     first = best(of_ring, into, minutes=0.1, protocol="loo")
@@ -128,4 +138,5 @@ def test_two_searches_do_not_share_a_directory(of_ring: Path, tmp_path: Path) ->
 def test_a_curve_that_still_rises_fast_enough_is_not_hopeless() -> None:
     assert hopeless([0.01, 0.02, 0.021, 0.022, 0.022, 0.022], to_reach=0.1)
     assert not hopeless([0.01, 0.02, 0.03, 0.04, 0.05, 0.06], to_reach=0.09)
+    assert not hopeless([0.01, 0.01, 0.011, 0.012, 0.014, 0.017], to_reach=0.09), "gains that still grow foretell nothing"
     assert not hopeless([0.0] * 5, to_reach=0.1)

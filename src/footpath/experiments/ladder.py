@@ -8,6 +8,7 @@ DIRECTORY/NAME/       its model, where fitting it again would take more than a m
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from footpath.experiments import tune, validation
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import EpochFigures, Iterative, Recommender, Settled, hyperparameters
+from footpath.sequences.dataset import ItemFeatures
 from footpath.sequences.split import Holdout, Split
 
 State = Literal["finished", "stopped", "left out"]
@@ -33,13 +35,17 @@ _CLASSIC: Final = ("popularity", "recent_popularity", "markov", "item_knn", "eas
 _SEQUENCE: Final = ("sasrec", "gru4rec", "esasrec", "hstu")
 _OF_SESSIONS: Final = ("gru4rec", "sasrec", "esasrec", "hstu")
 _SESSION_EVENTS: Final = 10  # mean events of a training row; up to this, rows are like sessions
-_SMALLER: Final = {"dim": 32, "negatives": 256}  # what a sequence model is tried with where its own settings take too long
-_SHARE: Final = 0.5  # of the time that is left, for each sequence model in turn
+_SMALLER: Final[Sequence[Mapping[str, Any]]] = ({"negatives": 256}, {"dim": 32, "negatives": 256})
+"""What a sequence model is tried with, in turn, where its own settings take too long."""
+_FIRST_SHARE: Final = 0.9  # of the time that is left, for the first sequence model: one that is trained well beats four that are not
+_SHARE: Final = 0.5  # and for each one after it
+_EASE_SHARE: Final = 0.1
 _MOST_TRIALS: Final = 40
-_FEWEST_EPOCHS: Final = 3  # that must fit the share of the time, or a model is tried smaller
+_FEWEST_EPOCHS: Final = 8  # that must fit the share of the time, or a model is tried smaller
 _HOPELESS_FROM: Final = 6  # epochs
 _KEPT_FROM_SECONDS: Final = 3.0
 _FINAL_SECONDS: Final = 4.0
+_RESERVE: Final = 1.25  # times what the last test and fit should take
 _CUBE_FLOP: Final = 2.5  # per N^3, of EASE's Gram matrix, factor and inverse
 
 
@@ -95,7 +101,7 @@ class Ladder:
             self._classic(model)
         names = self._sequence_models()
         for model in names:
-            self._sequence(model, self.time_left() * _SHARE)
+            self._sequence(model, self.time_left() * (_SHARE if self._best_sequence() else _FIRST_SHARE))
         for model in names:  # once more, where halves of halves were too little and time is left all the same
             if any(rung.name == model and rung.state == "left out" for rung in self.rungs) and self.time_left() > 5:
                 self.rungs = [rung for rung in self.rungs if rung.name != model]
@@ -122,7 +128,7 @@ class Ladder:
         leader = self.leader()
         test_share = len(self.parts.test) / max(1, len(self.parts.validation or ()))
         judging = sum(rung.judge_s for rung in judged if rung.name in FLOORS or rung is leader) * test_share
-        return self.end - time.monotonic() - 1.2 * (judging + self.refit_s(leader)) - _FINAL_SECONDS
+        return self.end - time.monotonic() - _RESERVE * (judging + self.refit_s(leader)) - _FINAL_SECONDS
 
     def refit_s(self, rung: Rung) -> float:
         """Seconds to fit it again on all events: as long as its fit, in proportion to the events and to the epochs that are kept."""
@@ -196,7 +202,7 @@ class Ladder:
             return
         if model == "ease":
             needed = _ease_seconds(train.n_items)
-            if needed * (1 + self.refit_share) > 0.3 * left:
+            if needed * (1 + self.refit_share) > _EASE_SHARE * left:
                 self._leave_out(model, f"its matrix of {train.n_items - 1:,} items squared would take about {needed:.0f} s")
                 return
         try:
@@ -225,29 +231,35 @@ class Ladder:
             self._leave_out(model, "no time was left for it")
             return
         started = time.monotonic()
-        tried = "its own settings"
-        for fields in ({}, _SMALLER):
+        text = {"item_table": "id+text"} if _has_words(self.parts.train.item_features) else {}
+        tried = ""
+        for fields in ({}, *_SMALLER):
             try:
                 known = hyperparameters(catalog.create(model))
-                settings = {name: value for name, value in fields.items() if name in known}
-                note = "smaller than by default, for the time" if settings else ""
-                self._fit(Rung(model, model, settings, note=note), share - (time.monotonic() - started))
+                settings = {name: value for name, value in {**text, **fields}.items() if name in known}
+                note = "smaller than by default, for the time" if fields else ""
+                best = self._best_sequence()
+                rung = Rung(model, model, settings, note=note)
+                self._fit(rung, share - (time.monotonic() - started), to_reach=best.low if best else None)
                 return
             except _TooSlow as slow:
-                tried = f"{tried}: {slow}" if not fields else f"{tried}; smaller ({_in_words(settings)}): {slow}"
+                tried = f"{tried}; smaller ({_in_words(fields)}): {slow}" if fields else f"its own settings: {slow}"
             except (ConfigError, MissingExtraError) as error:
                 self._leave_out(model, str(error))
                 return
         self._leave_out(model, tried)
 
-    def _fit(self, rung: Rung, share: float) -> None:
+    def _best_sequence(self) -> Rung | None:
+        """The best so far of the models that are trained by epochs."""
+        trained = [rung for rung in self.rungs if rung.ndcg is not None and rung.epochs]
+        return max(trained, key=lambda rung: rung.ndcg or 0.0, default=None)
+
+    def _fit(self, rung: Rung, share: float, *, to_reach: float | None = None) -> None:
         """Fit, judge, keep. share: seconds for both. Raises _TooSlow where it cannot be done in them."""
         started, cpu = time.monotonic(), time.process_time()
         model = catalog.create(rung.model, **self._seeded(rung.model, rung.fields))
         fitted: Recommender
-        until = started + share
-        led = any(r.ndcg is not None for r in self.rungs)
-        watch = _Watch(until, self.leader().low if led else None)
+        watch = _Watch(started + share, to_reach)
         if isinstance(model, Iterative):
             fitted = model.observed(watch=watch).fit(
                 self.parts.train, validation=self.parts.validation, progress=self._told(rung.name, watch.steps(model, share))
@@ -289,6 +301,15 @@ class Ladder:
         plain = [r for r in kinds.values() if not catalog.entry(r.model).extra][:3]
         return sorted([*neural, *plain], key=lambda r: -(r.ndcg or 0))
 
+    def _affordable(self, members: list[Rung]) -> list[Rung]:
+        """Those that can be blended and fitted again in the time: all, or fewer, without the worst of those that take longest."""
+        left = self.time_left() + _RESERVE * self.refit_s(self.leader())
+        while 3 * sum(rung.judge_s for rung in members) + _RESERVE * sum(map(self.refit_s, members)) > left and members:
+            slow = [rung for rung in members if self.refit_s(rung) > _KEPT_FROM_SECONDS] or members
+            worst = min(slow, key=lambda rung: rung.ndcg or 0.0)
+            members = [rung for rung in members if rung is not worst]
+        return members
+
     def _mixture(self, name: str) -> None:
         if "mixture" not in catalog.names() or self._finished(name):
             return
@@ -296,8 +317,8 @@ class Ladder:
         if len(members) < 2 or (self.time_left() <= 2 and self.rungs):
             self._leave_out(name, "it needs two members or more" if len(members) < 2 else "no time was left for it", "mixture")
             return
-        judge_s = sum(rung.judge_s for rung in members)
-        if 3 * judge_s + sum(self.refit_s(rung) for rung in members) > self.time_left() + self.refit_s(self.leader()):
+        members = self._affordable(members)
+        if len(members) < 2:
             self._leave_out(name, "its members could not be fitted again in the time", "mixture")
             return
         assert self.parts.validation is not None
@@ -395,10 +416,11 @@ class _Blended(Recommender, Protocol):
 
 
 class _Watch:
-    """Stops a model that is trained by epochs when its time is up, or when it cannot reach the leader.
+    """Stops a model that is trained by epochs when its time is up, or when it cannot reach the best one before it.
 
-    Cannot: from epoch 6 on, the best figure so far, plus twice what the last third of the epochs added to it, is below the lower end of
-    the leader's interval. (Gains that shrink by a third from one such stretch to the next sum to twice the last one.)
+    Cannot: from epoch 6 on, the last third of the epochs added no more than the third before, and the best figure so far plus twice what
+    it added is below the lower end of that model's interval. (Gains that shrink by a third from one such stretch to the next sum to
+    twice the last one.)
     """
 
     def __init__(self, until: float, to_reach: float | None) -> None:
@@ -417,7 +439,8 @@ class _Watch:
         if now + 1.5 * epoch_s > self.until:
             self.why = f"stopped after {self.epochs} epochs, when its share of the time was over"
         elif self.to_reach is not None and hopeless(self._best, self.to_reach):
-            self.why = f"stopped after {self.epochs} epochs: at this pace it could not reach the leader's lower bound, {self.to_reach:.4f}"
+            to_reach = f"{self.to_reach:.4f}, the lower bound of a model before it"
+            self.why = f"stopped after {self.epochs} epochs: at this pace it could not reach {to_reach}"
         return bool(self.why)
 
     def clock(self, what: str, done: int, total: int) -> None:
@@ -448,16 +471,25 @@ def hopeless(best: Sequence[float], to_reach: float) -> bool:
     """best: the best figure up to each epoch. See `_Watch` for the rule."""
     if len(best) < _HOPELESS_FROM:
         return False
-    gain = best[-1] - best[-1 - len(best) // 3]
-    return best[-1] + 2 * gain < to_reach
+    third = len(best) // 3
+    gain, before = best[-1] - best[-1 - third], best[-1 - third] - best[-1 - 2 * third]
+    return gain <= before and best[-1] + 2 * gain < to_reach
 
 
 def _ease_seconds(n_items: int) -> float:
-    """About how long EASE takes, from the speed of one product of matrices on this machine now."""
-    square = np.ones((768, 768))
-    started = time.monotonic()
-    _ = square @ square
-    return n_items**3 * _CUBE_FLOP / (2 * 768**3 / max(1e-6, time.monotonic() - started))
+    """About how long EASE takes, from the fastest of three products of matrices on this machine now."""
+    square = np.ones((1024, 1024))
+    fastest = math.inf
+    for _ in range(3):
+        started = time.monotonic()
+        square @ square
+        fastest = min(fastest, time.monotonic() - started)
+    return n_items**3 * _CUBE_FLOP * fastest / (2 * 1024**3)
+
+
+def _has_words(features: ItemFeatures | None) -> bool:
+    """Whether anything but its category is written about an item."""
+    return features is not None and (features.vectors is not None or any(map(any, (features.titles, features.texts, features.attributes))))
 
 
 def _settled(before: Recommender, fitted: Recommender) -> dict[str, Any]:
