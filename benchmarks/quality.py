@@ -85,6 +85,7 @@ TASKS: Final = {
         for cut in (0.7, 0.8, 0.9)
     },
 }
+SEQUENCE: Final = ("rnn", "lstm", "gru4rec", "lru", "caser", "nextitnet", "sasrec", "esasrec", "hstu", "bert4rec")
 FLOOR: Final = ("popularity", "recent_popularity", "markov", "item_knn", "ease", "vsknn")
 
 
@@ -93,11 +94,8 @@ def rows() -> Iterator[Row]:
     for task in TASKS:
         for model in FLOOR:
             yield Row(task, model)
-        for model in ("rnn", "lstm", "gru4rec", "lru", "caser", "nextitnet"):
-            yield Row(task, model, SETTINGS.get((task, model), {}))
-        for model in ("sasrec", "esasrec", "hstu"):
-            yield Row(task, model, SETTINGS.get((task, model), {}), (0, 1, 2))
-        yield Row(task, "bert4rec", SETTINGS.get((task, "bert4rec"), {}))
+        for model in SEQUENCE:
+            yield Row(task, model, SETTINGS.get((task, model), {}), (0, 1, 2) if model in ("sasrec", "esasrec", "hstu") else (0,))
         neural = ("sasrec", "esasrec")
         if task == "beauty loo":
             for model in ("sasrec", "esasrec"):
@@ -108,7 +106,9 @@ def rows() -> Iterator[Row]:
 
 
 LONG: Final = {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.002, "patience": 6}
+FEW_USERS: Final = {"max_len": 200, "batch_size": 16, "dropout": 0.3, "min_epochs": 30, "patience": 15}  # 786 of them: 7 steps of 128
 SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    **{("ml-1m-2001-2003 time", model): FEW_USERS for model in SEQUENCE},
     ("ml-1m loo", "sasrec"): LONG,
     ("ml-1m loo", "esasrec"): LONG,
     ("ml-1m loo", "hstu"): LONG,

@@ -33,7 +33,6 @@ FLOORS: Final = ("popularity", "recent_popularity", "item_knn", "ease")
 
 _CLASSIC: Final = ("popularity", "recent_popularity", "markov", "item_knn", "ease", "vsknn")
 _SEQUENCE: Final = ("sasrec", "gru4rec", "esasrec", "hstu")
-_OF_SESSIONS: Final = ("gru4rec", "sasrec", "esasrec", "hstu")
 _SESSION_EVENTS: Final = 10  # mean events of a training row; up to this, rows are like sessions
 _SMALLER: Final[Sequence[Mapping[str, Any]]] = ({"negatives": 256}, {"dim": 32, "negatives": 256})
 """What a sequence model is tried with, in turn, where its own settings take too long."""
@@ -213,10 +212,9 @@ class Ladder:
             self._leave_out(model, str(error))
 
     def _sequence_models(self) -> list[str]:
-        order = _OF_SESSIONS if self.parts.train.n_events <= _SESSION_EVENTS * len(self.parts.train) else _SEQUENCE
         listed = catalog.names()
-        known = [name for name in order if name in listed]
-        others = [name for name in listed if name not in (*order, "mixture") and catalog.entry(name).extra == "models"]
+        known = [name for name in _SEQUENCE if name in listed]
+        others = [name for name in listed if name not in (*_SEQUENCE, "mixture") and catalog.entry(name).extra == "models"]
         chosen = known or others[:2]
         for name in others:
             if name not in chosen:
