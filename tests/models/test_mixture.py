@@ -253,6 +253,16 @@ def test_the_ndcg_of_the_candidates_is_that_of_the_blend(scale: Any, n_answers: 
     np.testing.assert_allclose(evidence.ndcg(scale, weights.tolist()), expected)
 
 
+@pytest.mark.parametrize("equal", [False, True])
+def test_ranks_are_those_of_the_textbook_with_and_without_equal_scores(equal: bool) -> None:
+    scores = np.random.default_rng(3).normal(size=(4, 50)).astype(np.float32)
+    scores = np.round(scores) if equal else scores
+    greater = (scores[:, None, 1:] > scores[:, 1:, None]).sum(axis=2)
+    as_great = (scores[:, None, 1:] == scores[:, 1:, None]).sum(axis=2)
+    expected = 60 / (60 + greater + (as_great + 1) / 2)
+    np.testing.assert_allclose(mixture.on_one_scale(scores, "rank")[:, 1:], expected)
+
+
 def test_selection_finds_the_weights_of_a_grid(mixed: tuple[SequenceDataset, Holdout, SequenceDataset, list[str]]) -> None:
     train, validation, *_ = mixed
     evidence = gather_evidence([Markov().fit(train), ItemKNN().fit(train)], validation, ["zscore"])

@@ -32,11 +32,11 @@ FLOORS: Final = ("popularity", "recent_popularity", "item_knn", "ease")
 """What the chosen model is held against on test."""
 
 _CLASSIC: Final = ("popularity", "recent_popularity", "markov", "item_knn", "ease", "vsknn")
-_SEQUENCE: Final = ("sasrec", "gru4rec", "esasrec", "hstu")
+_SEQUENCE: Final[Sequence[str]] = ("sasrec", "gru4rec", "esasrec", "hstu")
 _SESSION_EVENTS: Final = 10  # mean events of a training row; up to this, rows are like sessions
 _SMALLER: Final[Sequence[Mapping[str, Any]]] = ({"negatives": 256}, {"dim": 32, "negatives": 256})
 """What a sequence model is tried with, in turn, where its own settings take too long."""
-_FIRST_SHARE: Final = 0.9  # of the time that is left, for the first sequence model: one that is trained well beats four that are not
+_FIRST_SHARE: Final = 0.75  # of the time that is left, for the first sequence model: one that is trained well beats four that are not
 _SHARE: Final = 0.5  # and for each one after it
 _EASE_SHARE: Final = 0.1
 _MOST_TRIALS: Final = 40
@@ -45,6 +45,7 @@ _HOPELESS_FROM: Final = 6  # epochs
 _KEPT_FROM_SECONDS: Final = 3.0
 _FINAL_SECONDS: Final = 4.0
 _RESERVE: Final = 1.25  # times what the last test and fit should take
+_SCALE_SECONDS: Final = 4e-8  # to rank one score among its row's, as the mixture may
 _CUBE_FLOP: Final = 2.5  # per N^3, of EASE's Gram matrix, factor and inverse
 
 
@@ -302,7 +303,14 @@ class Ladder:
     def _affordable(self, members: list[Rung]) -> list[Rung]:
         """Those that can be blended and fitted again in the time: all, or fewer, without the worst of those that take longest."""
         left = self.time_left() + _RESERVE * self.refit_s(self.leader())
-        while 3 * sum(rung.judge_s for rung in members) + _RESERVE * sum(map(self.refit_s, members)) > left and members:
+        assert self.parts.validation is not None
+        lists = len(self.parts.validation) + _RESERVE * len(self.parts.test)
+        scale_s = _SCALE_SECONDS * lists * self.parts.train.n_items  # of a member, to judge the mixture and to test it
+
+        def needed() -> float:
+            return sum(3 * rung.judge_s + scale_s + _RESERVE * self.refit_s(rung) for rung in members)
+
+        while members and needed() > left:
             slow = [rung for rung in members if self.refit_s(rung) > _KEPT_FROM_SECONDS] or members
             worst = min(slow, key=lambda rung: rung.ndcg or 0.0)
             members = [rung for rung in members if rung is not worst]
@@ -320,7 +328,7 @@ class Ladder:
             self._leave_out(name, "its members could not be fitted again in the time", "mixture")
             return
         assert self.parts.validation is not None
-        started, cpu = time.monotonic(), time.process_time()
+        cpu = time.process_time()
         fields = ",".join(f"{r.model}.{key}={value}" for r in members for key, value in {**r.fields, **r.settled}.items())
         settings = {"models": ",".join(rung.model for rung in members), "fields": fields}
         fresh = catalog.create("mixture", **self._seeded("mixture", settings))
@@ -328,12 +336,15 @@ class Ladder:
         models = [self.model(rung) for rung in members]
         tell = self._told(name, None)
         per_list = np.full(len(self.parts.validation), np.nan)
+        judge_s = 0.0
         halves = np.random.default_rng(self.seed).permutation(len(per_list)) % 2
         for half in (0, 1):  # weights of one half of the histories are judged on the other
             learn, judge = (_rows(self.parts.validation, np.flatnonzero((halves == half) == side)) for side in (False, True))
             if len(learn) and len(judge):
                 blended = fresh.blend(models, learn, progress=tell)
+                judged = time.monotonic()
                 per_list[halves == half] = validation.ndcg(blended, replace(self.parts, validation=judge), tell)
+                judge_s += time.monotonic() - judged
         blended = fresh.blend(models, self.parts.validation, progress=tell)
         weights = ", ".join(f"{member} {weight:.2g}" for member, weight in blended.weights_by_member().items())
         rung = Rung(
@@ -342,7 +353,7 @@ class Ladder:
             settings,
             cpu_s=round(time.process_time() - cpu, 2),
             fit_s=round(sum(map(self.refit_s, members)) / self.refit_share, 2),  # to fit it again is to fit its members again
-            judge_s=round((time.monotonic() - started) / 3, 2),
+            judge_s=round(judge_s, 2),
             note=f"weights: {weights}; judged on histories that its weights were not learned on",
         )
         self._add(rung, blended, per_list)
