@@ -101,11 +101,11 @@ class Ladder:
             self._classic(model)
         names = self._sequence_models()
         for model in names:
-            self._sequence(model, self.time_left() * (_SHARE if self._best_sequence() else _FIRST_SHARE))
+            self._sequence(model, self._share_of_sequence())
         for model in names:  # once more, where halves of halves were too little and time is left all the same
             if any(rung.name == model and rung.state == "left out" for rung in self.rungs) and self.time_left() > 5:
                 self.rungs = [rung for rung in self.rungs if rung.name != model]
-                self._sequence(model, self.time_left() * _SHARE)
+                self._sequence(model, self._share_of_sequence())
         self._mixture("mixture")
         self._tune()
 
@@ -300,17 +300,25 @@ class Ladder:
         plain = [r for r in kinds.values() if not catalog.entry(r.model).extra][:3]
         return sorted([*neural, *plain], key=lambda r: -(r.ndcg or 0))
 
-    def _affordable(self, members: list[Rung]) -> list[Rung]:
-        """Those that can be blended and fitted again in the time: all, or fewer, without the worst of those that take longest."""
-        left = self.time_left() + _RESERVE * self.refit_s(self.leader())
+    def _mixture_s(self, members: Sequence[Rung]) -> float:
+        """Seconds to blend, judge, test and fit again a mixture of these members."""
         assert self.parts.validation is not None
         lists = len(self.parts.validation) + _RESERVE * len(self.parts.test)
         scale_s = _SCALE_SECONDS * lists * self.parts.train.n_items  # of a member, to judge the mixture and to test it
+        return sum(3 * rung.judge_s + scale_s + _RESERVE * self.refit_s(rung) for rung in members)
 
-        def needed() -> float:
-            return sum(3 * rung.judge_s + scale_s + _RESERVE * self.refit_s(rung) for rung in members)
+    def _time_for_mixture(self) -> float:
+        return self.time_left() + _RESERVE * self.refit_s(self.leader())
 
-        while members and needed() > left:
+    def _share_of_sequence(self) -> float:
+        """Seconds for the next sequence model; one after the first leaves what the mixture of those before it takes."""
+        if self._best_sequence() is None:
+            return self.time_left() * _FIRST_SHARE
+        return min(self.time_left(), self._time_for_mixture() - self._mixture_s(self._members())) * _SHARE
+
+    def _affordable(self, members: list[Rung]) -> list[Rung]:
+        """Those that can be blended and fitted again in the time: all, or fewer, without the worst of those that take longest."""
+        while members and self._mixture_s(members) > self._time_for_mixture():
             slow = [rung for rung in members if self.refit_s(rung) > _KEPT_FROM_SECONDS] or members
             worst = min(slow, key=lambda rung: rung.ndcg or 0.0)
             members = [rung for rung in members if rung is not worst]
