@@ -122,3 +122,10 @@ def test_the_picture_holds_every_trial_and_the_command(of_clusters: Path, tmp_pa
     assert "The best so far" in page
     for trial in found.trials:
         assert str(trial.parameters["neighbours"]) in page
+
+
+def test_settings_stand_in_the_picture_as_they_are_given(of_clusters: Path, tmp_path: Path) -> None:
+    found = tune.tune(of_clusters, "bpr", tmp_path / "t", trials=2, protocol="loo")
+    table = (tmp_path / "t" / "tuning.html").read_text().split('id="table"')[1].split("</article>")[0]
+    for trial in found.trials:
+        assert f">{trial.parameters['learning_rate']:.4g}<" in table

@@ -369,7 +369,8 @@ def _page(tuned: Tuning) -> str:
     numbers = [str(trial.number) for trial in trials]
     columns: dict[str, list[Any]] = {"trial": numbers}
     for name in asked["space"]:
-        columns[name] = [trial.parameters.get(name) for trial in trials]
+        given = [trial.parameters.get(name) for trial in trials]
+        columns[name] = [f"{value:.4g}" if isinstance(value, float) else value for value in given]  # as text: a learning rate is no share
     columns |= {name: [getattr(trial, name) for trial in trials] for name in ("ndcg", "low", "high", "epochs", "cpu_s")}
     columns["state"] = [STATES[trial.state] + (f": {trial.note}" if trial.note else "") for trial in trials]
     if all(value is None for value in columns["epochs"]):
