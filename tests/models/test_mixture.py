@@ -253,10 +253,11 @@ def test_the_ndcg_of_the_candidates_is_that_of_the_blend(scale: Any, n_answers: 
     np.testing.assert_allclose(evidence.ndcg(scale, weights.tolist()), expected)
 
 
-@pytest.mark.parametrize("equal", [False, True])
-def test_ranks_are_those_of_the_textbook_with_and_without_equal_scores(equal: bool) -> None:
+@pytest.mark.parametrize("digits", [None, 1, 0])
+def test_ranks_are_those_of_the_textbook_with_no_few_and_many_equal_scores(digits: int | None) -> None:
     scores = np.random.default_rng(3).normal(size=(4, 50)).astype(np.float32)
-    scores = np.round(scores) if equal else scores
+    scores = scores if digits is None else np.round(scores, digits)
+    scores[:2] = scores[:2] if digits else np.maximum(scores[:2], 0)
     greater = (scores[:, None, 1:] > scores[:, 1:, None]).sum(axis=2)
     as_great = (scores[:, None, 1:] == scores[:, 1:, None]).sum(axis=2)
     expected = 60 / (60 + greater + (as_great + 1) / 2)

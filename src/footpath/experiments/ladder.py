@@ -45,7 +45,7 @@ _HOPELESS_FROM: Final = 6  # epochs
 _KEPT_FROM_SECONDS: Final = 3.0
 _FINAL_SECONDS: Final = 4.0
 _RESERVE: Final = 1.25  # times what the last test and fit should take
-_SCALE_SECONDS: Final = 4e-8  # to rank one score among its row's, as the mixture may
+_SCALE_SECONDS: Final = 5e-8  # to rank one score among its row's, as the mixture may
 _CUBE_FLOP: Final = 2.5  # per N^3, of EASE's Gram matrix, factor and inverse
 
 
