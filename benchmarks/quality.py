@@ -190,6 +190,7 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
             "validation": [None if epoch.validation is None else round(epoch.validation, 5) for epoch in history.epochs],
             "cpu_s": round(sum(epoch.cpu_seconds for epoch in history.epochs), 1),
         }
+        cpu["held"] = max(cpu["held"], epochs["cpu_s"])  # of a row that went on after a kill, this process saw only the rest
     if not row.members:
         started = time.process_time()
         found["refit"] = fitted_again(found["held"], parts, work / "checkpoints" / f"{key}_refit")
