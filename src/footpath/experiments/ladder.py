@@ -38,7 +38,7 @@ _SMALLER: Final[Sequence[Mapping[str, Any]]] = ({"negatives": 256}, {"dim": 32, 
 """What a sequence model is tried with, in turn, where its own settings take too long."""
 _FIRST_SHARE: Final = 0.75  # of the time that is left, for the first sequence model: one that is trained well beats four that are not
 _SHARE: Final = 0.5  # and for each one after it
-_EASE_SHARE: Final = 0.1
+_EASE_SHARE: Final = 0.1  # of the time that is left, for EASE and its last fit, if it is to be tried
 _MOST_TRIALS: Final = 40
 _FEWEST_EPOCHS: Final = 8  # that must fit the share of the time, or a model is tried smaller
 _HOPELESS_FROM: Final = 6  # epochs
