@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from footpath.errors import ConfigError, FootpathError, RunError
-from footpath.events.store import ingest
+from footpath.events.store import ingest, open_store
 from footpath.experiments import runs
 from footpath.experiments.best import Best, best
-from footpath.experiments.ladder import hopeless
+from footpath.experiments.ladder import Ladder, Rung, hopeless
 from footpath.experiments.tune import alone
 from footpath.models import catalog
+from footpath.sequences.splits import split
 from tests.experiments.made_logs import ring, store
 
 
@@ -133,6 +134,38 @@ def test_two_searches_do_not_share_a_directory(of_ring: Path, tmp_path: Path) ->
     searching = pytest.raises(RunError, match=r"another process is searching in .*; wait for it or choose another directory")
     with alone(work, "searching"), searching:
         best(of_ring, tmp_path / "run", minutes=0.05)
+
+
+@pytest.mark.parametrize("scale_s", [0.0, 20.0, 40.0])
+@pytest.mark.parametrize("refit_share", [1.05, 1.3, 2.0])
+def test_the_first_sequence_model_leaves_the_time_that_its_mixture_takes(
+    scale_s: float, refit_share: float, of_ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ladder, "_scale_s", lambda _: scale_s)
+    classic = [Rung(name, name, ndcg=0.1, fit_s=1.0, judge_s=2.0) for name in ("popularity", "markov", "item_knn", "vsknn")]
+    parts = split(open_store(of_ring), "loo")
+    search = Ladder(parts, tmp_path, time.monotonic() + 600, 0, refit_share, rungs=classic)
+    left, share = search.time_left(), search._share_of_sequence()
+    fit_s = share / (1 + refit_share)
+    assert 0.5 * left - 1 <= share <= 0.75 * left + 1
+    search.rungs.append(Rung("sasrec", "sasrec", ndcg=0.2, epochs=10, fit_s=fit_s, judge_s=2.0))
+    search.end -= fit_s + 2.0
+    members = {rung.name for rung in search._affordable(search._members())}
+    assert members == {"sasrec", "markov", "item_knn", "vsknn"}
+
+
+def test_a_mixture_without_the_time_for_all_keeps_the_best_and_gives_up_slow_ones_first(
+    of_ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ladder, "_scale_s", lambda _: 20.0)
+    figures = {"markov": (0.16, 1.0), "vsknn": (0.1, 1.0), "gru4rec": (0.15, 60.0), "sasrec": (0.2, 60.0)}
+    rungs = [Rung(name, name, ndcg=ndcg, fit_s=fit_s) for name, (ndcg, fit_s) in figures.items()]
+    parts = split(open_store(of_ring), "loo")
+    kept = []
+    for seconds in (1000, 200, 130, 10):
+        search = Ladder(parts, tmp_path, time.monotonic() + seconds, 0, 1.0, rungs=list(rungs))
+        kept.append([rung.name for rung in search._affordable(search._members())])
+    assert kept == [["sasrec", "markov", "gru4rec", "vsknn"], ["sasrec", "markov", "vsknn"], ["sasrec", "markov"], ["sasrec"]]
 
 
 def test_a_curve_that_still_rises_fast_enough_is_not_hopeless() -> None:

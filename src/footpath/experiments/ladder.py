@@ -36,7 +36,10 @@ _SEQUENCE: Final[Sequence[str]] = ("sasrec", "gru4rec", "esasrec", "hstu")
 _SESSION_EVENTS: Final = 10  # mean events of a training row; up to this, rows are like sessions
 _SMALLER: Final[Sequence[Mapping[str, Any]]] = ({"negatives": 256}, {"dim": 32, "negatives": 256})
 """What a sequence model is tried with, in turn, where its own settings take too long."""
-_FIRST_SHARE: Final = 0.75  # of the time that is left, for the first sequence model: one that is trained well beats four that are not
+_FIRST_SHARE: Final = (
+    0.5,
+    0.75,
+)  # of the time that is left, for the first sequence model: one that is trained well beats four that are not
 _SHARE: Final = 0.5  # and for each one after it
 _EASE_SHARE: Final = 0.1  # of the time that is left, for EASE and its last fit, if it is to be tried
 _MOST_TRIALS: Final = 40
@@ -302,24 +305,31 @@ class Ladder:
 
     def _mixture_s(self, members: Sequence[Rung]) -> float:
         """Seconds to blend, judge, test and fit again a mixture of these members."""
+        return sum(3 * rung.judge_s + self._scale_s() + _RESERVE * self.refit_s(rung) for rung in members)
+
+    def _scale_s(self) -> float:
+        """Seconds to put the scores of one member on the scale of a mixture, when it is judged and when it is tested."""
         assert self.parts.validation is not None
         lists = len(self.parts.validation) + _RESERVE * len(self.parts.test)
-        scale_s = _SCALE_SECONDS * lists * self.parts.train.n_items  # of a member, to judge the mixture and to test it
-        return sum(3 * rung.judge_s + scale_s + _RESERVE * self.refit_s(rung) for rung in members)
+        return _SCALE_SECONDS * lists * self.parts.train.n_items
 
     def _time_for_mixture(self) -> float:
         return self.time_left() + _RESERVE * self.refit_s(self.leader())
 
     def _share_of_sequence(self) -> float:
-        """Seconds for the next sequence model; one after the first leaves what the mixture of those before it takes."""
+        """Seconds for the next sequence model; the time of a mixture is kept: of the first with the classic ones, or of those before it."""
         if self._best_sequence() is None:
-            return self.time_left() * _FIRST_SHARE
+            left, members = self.time_left(), self._members()
+            itself = self._scale_s() + 6 * max((rung.judge_s for rung in members), default=0.0)  # now, in the mixture, on test
+            room = (left - self._mixture_s(members) - itself) * (1 + self.refit_share) / (1 + _RESERVE * self.refit_share)
+            least, most = _FIRST_SHARE
+            return min(max(room, least * left), most * left)
         return min(self.time_left(), self._time_for_mixture() - self._mixture_s(self._members())) * _SHARE
 
     def _affordable(self, members: list[Rung]) -> list[Rung]:
-        """Those that can be blended and fitted again in the time: all, or fewer, without the worst of those that take longest."""
-        while members and self._mixture_s(members) > self._time_for_mixture():
-            slow = [rung for rung in members if self.refit_s(rung) > _KEPT_FROM_SECONDS] or members
+        """Those that can be blended and fitted again in the time, best first; the best stays, slow ones go first."""
+        while len(members) > 1 and self._mixture_s(members) > self._time_for_mixture():
+            slow = [rung for rung in members[1:] if self.refit_s(rung) > _KEPT_FROM_SECONDS] or members[1:]
             worst = min(slow, key=lambda rung: rung.ndcg or 0.0)
             members = [rung for rung in members if rung is not worst]
         return members
