@@ -146,15 +146,13 @@ def attention(
     return scores.softmax(3) @ v
 
 
-class AttentionBlock(nn.Module):
-    """Attention, then a feed-forward layer of the same width; each reads a normalised copy and adds to its input (SASRec)."""
+class _AttentionThen(nn.Module):
+    """Attention of a normalised copy, then what `_rest` makes of it and of the block's own input."""
 
-    def __init__(self, dim: int, heads: int, dropout: float, time_bias: bool = False) -> None:
+    def __init__(self, dim: int, heads: int, time_bias: bool) -> None:
         super().__init__()
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attention = CausalSelfAttention(dim, heads, time_bias)
-        self.feed_forward = feed_forward(dim, dim, nn.ReLU(), dropout)
-        self.dropout = Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B L D"], clock: Clock | None = None) -> Float[Tensor, "B L D"]:
         return self._rest(x, self.attention(self.attention_norm(x), clock))
@@ -165,6 +163,18 @@ class AttentionBlock(nn.Module):
     def step(self, x: Float[Tensor, "B D"], state: State, clock: Clock | None = None) -> tuple[Float[Tensor, "B D"], State]:
         attended, state = self.attention.step(self.attention_norm(x), state, clock)
         return self._rest(x, attended), state
+
+    def _rest(self, x: Float[Tensor, "*B D"], attended: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        raise NotImplementedError
+
+
+class AttentionBlock(_AttentionThen):
+    """Attention, then a feed-forward layer of the same width; each reads a normalised copy and adds to its input (SASRec)."""
+
+    def __init__(self, dim: int, heads: int, dropout: float, time_bias: bool = False) -> None:
+        super().__init__(dim, heads, time_bias)
+        self.feed_forward = feed_forward(dim, dim, nn.ReLU(), dropout)
+        self.dropout = Dropout(dropout)
 
     def _rest(self, x: Float[Tensor, "*B D"], attended: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         x = x + self.dropout(attended)
@@ -185,7 +195,7 @@ class SwiGLU(nn.Module):
         return self.narrow(self.dropout(F.silu(gate) * value))
 
 
-class LiGRBlock(nn.Module):
+class LiGRBlock(_AttentionThen):
     """Attention, then SwiGLU, each of a normalised copy, and each added as far as a sigmoid of the block's own input lets it.
 
     x + sigmoid(W x) * f(norm(x)): Borisyuk et al., "From features to transformers", 2025 (https://arxiv.org/abs/2502.03417), as in eSASRec,
@@ -194,24 +204,12 @@ class LiGRBlock(nn.Module):
     """
 
     def __init__(self, dim: int, heads: int, dropout: float, expansion: int = 4, time_bias: bool = False) -> None:
-        super().__init__()
+        super().__init__(dim, heads, time_bias)
         if expansion < 1:
             raise ConfigError(f"expansion must be at least 1, got {expansion}")
-        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = CausalSelfAttention(dim, heads, time_bias)
         self.feed_forward = SwiGLU(dim, expansion * dim, dropout)
         self.attention_gate, self.feed_forward_gate = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.dropout = Dropout(dropout)
-
-    def forward(self, x: Float[Tensor, "B L D"], clock: Clock | None = None) -> Float[Tensor, "B L D"]:
-        return self._rest(x, self.attention(self.attention_norm(x), clock))
-
-    def initial(self, batch: int) -> State:
-        return self.attention.initial(batch)
-
-    def step(self, x: Float[Tensor, "B D"], state: State, clock: Clock | None = None) -> tuple[Float[Tensor, "B D"], State]:
-        attended, state = self.attention.step(self.attention_norm(x), state, clock)
-        return self._rest(x, attended), state
 
     def _rest(self, x: Float[Tensor, "*B D"], attended: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         x = x + self.attention_gate(x).sigmoid() * self.dropout(attended)
