@@ -112,7 +112,8 @@ SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("ml-1m loo", "sasrec"): LONG,
     ("ml-1m loo", "esasrec"): LONG,
     ("ml-1m loo", "hstu"): LONG,
-    ("ml-1m loo", "bert4rec"): {"max_len": 200, "patience": 15},
+    ("yoochoose given", "hstu"): {"time_bias": False},
+    ("ml-1m loo", "bert4rec"): {"max_len": 100, "learning_rate": 0.003, "batch_size": 64, "patience": 8},
 }
 
 
