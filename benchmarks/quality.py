@@ -1,12 +1,14 @@
 """How well every model ranks, on four public logs: full ranking, intervals over users, paired tests.
 
-python benchmarks/quality.py DATA [--rows WORDS] [--list]     fit what is not finished yet
-python benchmarks/quality.py --table                          print what is, and write it into docs/quality.md
+python benchmarks/quality.py DATA [--rows WORDS] [--again] [--list]     fit what is not finished yet
+python benchmarks/quality.py --table                                    print what is, and write it into docs/quality.md
 
-DATA: the folder of the public logs, as in benchmarks/README.md. A row is one model, its settings, one seed, on one log under one protocol,
+DATA: the folder of the public logs, laid out as TASKS says. A row is one model, its settings, one seed, on one log under one protocol,
 and is measured twice: held (fitted without the validation events, which choose the epoch) and refit (fitted again with them, for as many
 epochs). Finished rows are kept in benchmarks/quality.json; a killed one goes on from its last epoch. WORDS: only rows whose name, such as
-`ml-1m loo sasrec 0`, holds all of these words. CPU-seconds are of this process, all threads; one thread unless OMP_NUM_THREADS says more.
+`ml-1m loo sasrec 0`, holds all of these words. Several at once, of different rows, may share a work folder. In a new work folder the best
+floor row of a task is measured again, since others are compared with it user by user; --again does so with every row, as for the members
+of a mixture, whose fitted models lie there. CPU-seconds are of this process, all threads; one thread unless OMP_NUM_THREADS says more.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads would spin, and be counted
 
 import argparse
+import fcntl
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -122,6 +125,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--rows", default="", help="words that a row's name must hold")
     parser.add_argument("--work", type=Path, default=Path("quality-work"), help="stores, checkpoints and each user's figures")
+    parser.add_argument("--again", action="store_true", help="measure finished rows too")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
@@ -140,20 +144,22 @@ def main() -> None:
         return
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     parts: dict[str, Split] = {}
-    for row, seed in wanted:
-        if name(row, seed) in read_results():
+    floors = [(row, 0) for row in rows() if row.model == best_floor(read_results(), row.task)]
+    alone = {name(*pair) for pair in floors if not users_file(name(*pair), arguments.work).is_file()}
+    tasks = {row.task for row, _ in wanted}
+    for row, seed in [*(pair for pair in floors if name(*pair) in alone and pair[0].task in tasks), *wanted]:
+        key = name(row, seed)
+        if key in read_results() and not arguments.again and key not in alone:
             continue
         if missing := [label for label in row.members if f"{row.task} {label} 0" not in read_results()]:
-            print(f"{name(row, seed)}: waits for {', '.join(missing)}", flush=True)
+            print(f"{key}: waits for {', '.join(missing)}", flush=True)
             continue
         if row.task not in parts:
             parts[row.task] = split_of(TASKS[row.task], arguments.data, arguments.work)
         measured = measure(row, seed, parts[row.task], arguments.work)
-        results = read_results()
-        results[name(row, seed)] = measured
-        compare(results, arguments.work)
-        write_results(results)
-        print(line(name(row, seed), measured), flush=True)
+        alone.discard(key)
+        keep(key, measured, arguments.work)
+        print(line(key, measured), flush=True)
 
 
 def name(row: Row, seed: int) -> str:
@@ -167,6 +173,17 @@ def split_of(task: Task, data: Path, work: Path) -> Split:
         beside = {name: None if file is None else [data / file] for name, file in (("items", task.items), ("test", task.test))}
         ingest([data / task.events], store, name=task.data, **beside)
     return split(open_store(store), task.protocol, **task.options)  # type: ignore[arg-type]
+
+
+def users_file(key: str, work: Path) -> Path:
+    """Each user's figures of a row."""
+    return work / "users" / f"{key.replace(' ', '_')}.npz"
+
+
+def best_floor(results: Mapping[str, Any], task: str) -> str | None:
+    """The model of the finished floor row with the best held NDCG@10."""
+    found = {model: results[f"{task} {model} 0"]["held"]["ndcg@10"][0] for model in FLOOR if f"{task} {model} 0" in results}
+    return max(found, key=lambda model: found[model]) if found else None
 
 
 def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
@@ -203,11 +220,10 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
         variant: evaluate(fitted, parts, metrics=METRICS, fitted_on="train" if variant == "held" else "refit", fit_cpu_s=cpu.get(variant))
         for variant, fitted in found.items()
     }
-    folder = work / "users"
-    folder.mkdir(parents=True, exist_ok=True)
+    users_file(name(row, seed), work).parent.mkdir(parents=True, exist_ok=True)
     arrays = {f"{variant} {metric}": found.per_list[metric] for variant, found in figures.items() for metric in ("ndcg@10", "recall@20")}
     users = parts.test.histories.users.dictionary_encode().indices.to_numpy()
-    np.savez_compressed(folder / f"{key}.npz", users=users, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(users_file(name(row, seed), work), users=users, **arrays)  # type: ignore[arg-type]
     return {
         "data": TASKS[row.task].data,
         "protocol": parts.protocol,
@@ -273,19 +289,28 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 5)
 
 
+def keep(key: str, measured: dict[str, Any], work: Path) -> None:
+    """Add a row to the finished ones, its comparisons too; one process at a time."""
+    with (work / "results.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        results = read_results()
+        results[key] = measured
+        compare(results, work)
+        write_results(results)
+
+
 def compare(results: dict[str, Any], work: Path) -> None:
     """Each row against the best floor row of its task, and what is no floor row against SASRec of the same seed: on the same users."""
     for key, row in results.items():
-        own = work / "users" / f"{key.replace(' ', '_')}.npz"
+        own = users_file(key, work)
         if not own.is_file():
             continue
         task, seed = key[: key.rindex(" ")].rsplit(" ", 1)[0], row["seed"]
         others = [] if row["model"] in FLOOR else [f"{task} sasrec {seed}"]
-        floors = [f"{task} {model} 0" for model in FLOOR if f"{task} {model} 0" in results]
-        if floors:
-            others.append(max(floors, key=lambda name: results[name]["held"]["ndcg@10"][0]))
+        if floor := best_floor(results, task):
+            others.append(f"{task} {floor} 0")
         for other in others:
-            theirs = work / "users" / f"{other.replace(' ', '_')}.npz"
+            theirs = users_file(other, work)
             if other == key or not theirs.is_file() or other in row.get("against", {}):
                 continue
             with np.load(own) as a, np.load(theirs) as b:
@@ -334,10 +359,10 @@ def table(results: Mapping[str, Any]) -> str:
         k = 20 if task.startswith("yoochoose") else 10
         first = next(iter(found.values()))[0]
         repeat = "repeats allowed" if how.options.get("repeat") else "seen items masked"
-        floors = sorted((model for model in FLOOR if model in found), key=lambda model: -found[model][0]["held"]["ndcg@10"][0])
+        floor = best_floor(results, task)
         parts += [
             f"\n## {task}\n",
-            f"{first['held']['n']:,} questions, {repeat}. The best of the floor rows is `{floors[0]}`.\n" if floors else "",
+            f"{first['held']['n']:,} questions, {repeat}. The best of the floor rows is `{floor}`.\n" if floor else "",
             f"| model | seeds | {' | '.join(f'{variant} {metric}@{k}' for variant in ('held', 'refit') for metric in ('recall', 'ndcg'))} "
             "| above the best floor | epochs | CPU-s |",
             "|---|---|---|---|---|---|---|---|---|",
@@ -346,7 +371,7 @@ def table(results: Mapping[str, Any]) -> str:
             cells = [_cell(of_seeds, variant, f"{metric}@{k}") for variant in ("held", "refit") for metric in ("recall", "ndcg")]
             epochs = ", ".join(str(row["epochs"]["best"]) for row in of_seeds if row["epochs"])
             cpu = _mean_of([row["held"]["fit_cpu_s"] for row in of_seeds])
-            above = _against(of_seeds[0], f"{task} {floors[0]} 0") if floors else ""
+            above = _against(of_seeds[0], f"{task} {floor} 0") if floor else ""
             parts.append(f"| {model} | {len(of_seeds)} | {' | '.join(cells)} | {above} | {epochs} | {cpu:,.0f} |")
         same = [(key[len(task) + 1 :], row) for key, row in results.items() if key.startswith(f"{task} ")]
         if pairs := [f"{label}: {said}" for label, row in same if (said := _against(row, f"{task} sasrec {row['seed']}"))]:

@@ -53,6 +53,14 @@ def test_finished_cells_are_kept_and_judge_the_same_histories(tmp_path: Path) ->
         scale(made, ["item_knn"], tmp_path / "s", shares=[0.5, 1.0], protocol="time")
 
 
+def test_a_field_is_set_in_the_models_that_have_it_and_refused_where_none_has(tmp_path: Path) -> None:
+    made = store(tmp_path, clusters(users=40, n_clusters=4, size=4, length=5))
+    found = scale(made, ["als", "markov"], tmp_path / "s", widths=[2], depths=[1], shares=[0.5, 1.0], fixed={"epochs": "3"}, protocol="loo")
+    assert {cell.model for cell in found.cells} == {"als", "markov"}
+    with pytest.raises(ConfigError, match="none of als, markov has a field 'epoch'; did you mean 'epochs'"):
+        scale(made, ["als", "markov"], tmp_path / "other", fixed={"epoch": "3"}, protocol="loo")
+
+
 def test_options_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     for options, said in (
         ({"shares": [0.0, 1.0]}, "shares must be above 0 and at most 1, got 0"),

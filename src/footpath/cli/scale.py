@@ -18,7 +18,9 @@ def scale(
     depths: Annotated[str, typer.Option(help="Values of blocks, separated by commas.")] = "1,2",
     shares: Annotated[str, typer.Option(help="Shares of the training users, separated by commas.")] = "0.1,0.3,1.0",
     seeds: Annotated[int, typer.Option(help="Fits of each cell, with seeds that follow --seed.")] = 1,
-    set: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE, the same in every cell; may be repeated.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE, in every cell of the models that have it; may be repeated.")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="auto, time, loo or given: whose validation part judges.")] = "auto",
     event_type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
     core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from footpath.analysis import charts
-from footpath.errors import ConfigError
+from footpath.errors import ConfigError, did_you_mean
 from footpath.events.store import open_store
 from footpath.experiments import tune, validation
 from footpath.experiments.compare import named
@@ -109,7 +109,8 @@ def scale(
     """Fit every cell of the grid and judge it on the same validation histories; finished cells are kept and not fitted again.
 
     widths, depths: values of `dim` and `blocks`, of those models that have them. shares: of the training users, each within the next
-    larger one. seeds: of the models and of the shares, averaged in the verdicts. fixed: other fields, the same in all cells.
+    larger one. seeds: of the models and of the shares, averaged in the verdicts. fixed: other fields, in every cell of those models
+    that have them.
     Raises ConfigError, DataError, StoreError, and RunError where the directory is of another grid or is something else.
     """
     grid = {name: _grid(name, widths, depths) for name in _models(models)}
@@ -119,7 +120,7 @@ def scale(
     if seeds < 1:
         raise ConfigError(f"seeds must be at least 1, got {seeds}")
     fixed = dict(fixed or {})
-    given = {name: {field: hyperparameters(catalog.create(name, **fixed))[field] for field in fixed} for name in grid}
+    given = _given(list(grid), fixed)
     log = open_store(store)
     parts, why = validation.choose_split(log, protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
     asked = {
@@ -174,6 +175,19 @@ def _models(models: Sequence[str]) -> list[str]:
         if list(models).count(name) > 1:
             raise ConfigError(f"model {name!r} is named {list(models).count(name)} times; name each once")
     return list(models)
+
+
+def _given(models: Sequence[str], fixed: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+    """Of the fixed fields, those that each model has, in the types that it reads; raises ConfigError for one that none of them has."""
+    fields = {name: hyperparameters(catalog.create(name)) for name in models}
+    for field in fixed:
+        if not any(field in of for of in fields.values()):
+            known = sorted(set().union(*fields.values()))
+            raise ConfigError(
+                f"none of {', '.join(models)} has a field {field!r}{did_you_mean(field, known)}; they take {', '.join(known)}"
+            )
+    given = {name: {field: value for field, value in fixed.items() if field in fields[name]} for name in models}
+    return {name: {field: hyperparameters(catalog.create(name, **of))[field] for field in of} for name, of in given.items()}
 
 
 def _grid(model: str, widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int | None, int | None]]:

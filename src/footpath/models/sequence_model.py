@@ -37,7 +37,7 @@ from footpath.training.device import device
 from footpath.training.fingerprint import fingerprint_of
 from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
 from footpath.training.loop import train as run_epochs
-from footpath.training.losses import Popularity, bpr_loss, gbce_loss, sampled_softmax_loss, softmax_loss, uniform_negatives
+from footpath.training.losses import Popularity, bpr_loss, fast_products, gbce_loss, sampled_softmax_loss, softmax_loss, uniform_negatives
 from footpath.training.objectives import all_action, next_item
 from footpath.training.validation import VALIDATION_K, ListChunks, ScoreChunks, asks_for_seen, ndcg_of_lists, own_chunks, validation_ndcg
 
@@ -486,7 +486,10 @@ class SequenceModel(ABC):
         table = network.items.table()
         for rows, states in self._state_chunks(network, histories, request_times):
             for start in range(0, len(rows), at_once):
-                yield rows[start : start + at_once], (states[start : start + at_once] @ table.T).cpu()
+                some = states[start : start + at_once]
+                with fast_products(len(some) == min(at_once, _HISTORIES_AT_ONCE)):
+                    scores = some @ table.T
+                yield rows[start : start + at_once], scores.cpu()
 
     def _state_chunks(
         self, network: Network, histories: SequenceDataset, request_times: Int64[np.ndarray, " B"] | None

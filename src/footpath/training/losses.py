@@ -180,7 +180,7 @@ def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chu
         h, p = states[part], own[part]
         spans = [slice(first, min(first + width, n_items)) for first in range(0, n_items, width)]
         tiles = [(items[s], buffer[s.start * len(h) : s.stop * len(h)].view(len(h), -1)) for s in spans]
-        with _fast_products(len(h) == rows):
+        with fast_products(len(h) == rows):
             bits = h * _LOG2E
             norm = _exponentials(bits, tiles)
             chosen = (bits * p).sum(1, keepdim=True)
@@ -339,7 +339,7 @@ def _per_position(
 
 
 @contextmanager
-def _fast_products(wanted: bool) -> Iterator[None]:
+def fast_products(wanted: bool) -> Iterator[None]:
     """Products on CPU go to oneDNN inside, which takes two thirds of the time; the setting is put back afterwards.
 
     oneDNN compiles a kernel for each shape and keeps it, so only chunks of the one full size are wanted there: with every shape of a
