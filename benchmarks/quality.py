@@ -115,7 +115,7 @@ SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("ml-1m loo", "sasrec"): LONG,
     ("ml-1m loo", "esasrec"): LONG,
     ("ml-1m loo", "hstu"): LONG,
-    ("yoochoose given", "hstu"): {"time_bias": False},
+    **{(task, "hstu"): {"dropout": 0.5, "patience": 10} for task in TASKS if task.startswith("yoochoose")},
     ("ml-1m loo", "bert4rec"): {"max_len": 100, "learning_rate": 0.003, "batch_size": 64, "patience": 8},
 }
 

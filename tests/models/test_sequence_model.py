@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -238,6 +238,20 @@ def test_every_way_to_learn_learns_the_ring(settings: dict[str, Any]) -> None:
     assert learns_the_ring(GRU4Rec(**QUICK | settings))
 
 
+def test_what_happened_before_the_newest_window_is_learned_from_where_all_windows_are() -> None:
+    # long ago everyone walked around a ring of six; since then, all do the same five things
+    rows = [[f"r{(user + step) % 6}" for step in range(6)] + [f"n{step}" for step in range(5)] for user in range(60)]
+    log = SequenceDataset.from_lists(rows)
+    asked = SequenceDataset.from_lists([[f"r{i}"] for i in range(6)], log.vocabulary)
+
+    def answers(windows: Literal["newest", "all"]) -> list[list[str]]:
+        found = recommend(GRU4Rec(**QUICK | {"max_len": 4}, windows=windows).fit(log), asked, 1)
+        return [found.items(i) for i in range(6)]
+
+    assert answers("all") == [[f"r{(i + 1) % 6}"] for i in range(6)]
+    assert answers("newest") != answers("all")
+
+
 def test_large_tables_of_which_a_step_moves_only_what_it_reads_learn_the_ring_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequence_model, "_SPARSE_FROM", 4)
     for loss in ("softmax", "gbce", "bpr"):
@@ -348,6 +362,7 @@ def test_settled_settings_repeat_the_learning_rates_of_the_fit_that_was_validate
         ({"calibration": 1.5}, r"calibration must be between 0 and 1, got 1\.5"),
         ({"clip_norm": -1.0}, r"clip_norm must be above 0 and finite, or none, got -1\.0"),
         ({"warmup_steps": -1}, r"warmup_steps must be at least 0, got -1"),
+        ({"windows": "old"}, r"windows must be one of newest, all, got 'old'"),
         ({"within": 0}, r"within must be at least 1, got 0"),
         ({"min_epochs": 0}, r"min_epochs must be at least 1, got 0"),
         ({"targets": "view, purchas"}, r"targets must be event types, got 'purchas'; did you mean 'purchase'\?; there are: other, view"),

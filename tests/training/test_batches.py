@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,6 +45,24 @@ def test_every_position_is_learned_once_an_epoch_from_what_came_before_it(sequen
             found[(*batch.inputs.items[row, : position + 1].tolist(), target)] += 1
     assert found == _pairs(sequences)
     assert n_batches == len(batches)
+
+
+@pytest.mark.parametrize("window", [2, 3, 6])
+def test_windows_of_all_events_make_each_event_but_the_first_a_target_once(sequences: SequenceDataset, window: int) -> None:
+    found: Counter[tuple[int, int]] = Counter()
+    for batch in TrainingBatches(sequences, window, 4, next_item, newest=False).shuffled(np.random.default_rng(1)):
+        items = batch.inputs.items
+        assert items.shape[1] < window
+        found.update(zip(items.flatten()[batch.real].tolist(), batch.targets.tolist(), strict=True))
+    rows = [sequences.history(b).tolist() for b in range(len(sequences))]
+    assert found == Counter(pair for row in rows for pair in pairwise(row))
+
+
+def test_windows_of_all_events_end_where_the_history_does() -> None:
+    sequences = SequenceDataset.from_lists([list("abcdefgh"), list("ab")])
+    batches = TrainingBatches(sequences, 4, 10, next_item, newest=False)
+    assert list(zip(batches.rows.tolist(), batches.stops.tolist(), strict=True)) == [(0, 8), (0, 5), (0, 2), (1, 2)]
+    assert len(TrainingBatches(sequences, 4, 10, next_item).rows) == 2
 
 
 def test_the_last_position_of_the_model_is_an_input(sequences: SequenceDataset) -> None:

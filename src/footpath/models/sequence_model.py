@@ -62,6 +62,7 @@ class SequenceModel(ABC):
     """The state after the last event, times the item table, which is also the input.
 
     dim: width of vectors and states. blocks: how many are stacked. max_len: events of a history that are read, the newest.
+    windows: of a longer history `fit` learns from its newest events alone, or from all, in windows one before the other.
     epochs: at most so many where validation chooses. patience: epochs without a better validation NDCG@10 before fit stops; None for all.
     schedule: of the learning rate, after `warmup_steps`; it ends after `schedule_epochs`, `epochs` where None. l2: weight decay.
     clip_norm: longest gradient; None for any.
@@ -78,6 +79,7 @@ class SequenceModel(ABC):
     dim: int = 64
     blocks: int = 1
     max_len: int = 50
+    windows: Literal["newest", "all"] = "newest"
     dropout: float = 0.4
     epochs: int = 100
     patience: int | None = 4
@@ -150,7 +152,7 @@ class SequenceModel(ABC):
             raise ConfigError(f"l2 must be at least 0 and finite, got {self.l2}")
         if self.clip_norm is not None and not 0 < self.clip_norm < float("inf"):
             raise ConfigError(f"clip_norm must be above 0 and finite, or none, got {self.clip_norm}")
-        for f in ("schedule", "loss", "sampling", "item_table"):
+        for f in ("windows", "schedule", "loss", "sampling", "item_table"):
             allowed = get_args(get_type_hints(type(self))[f])
             if getattr(self, f) not in allowed:
                 raise ConfigError(f"{f} must be one of {', '.join(allowed)}, got {getattr(self, f)!r}")
@@ -193,6 +195,7 @@ class SequenceModel(ABC):
             self._target_types(),
             recall=self.recall,
             categories=self._recall_categories(train),
+            newest=self.windows == "newest",
         )
         counts = event_counts(train)
         popularity = np.log1p(counts)

@@ -115,9 +115,11 @@ Objective = Callable[[Windows, np.random.Generator], TrainingBatch]
 
 @dataclass(frozen=True, eq=False)
 class TrainingBatches:
-    """The last `window` known events of every row, as batches of an objective.
+    """The known events of every row in windows, as batches of an objective.
 
     window: for next-item objectives one more than a model's longest input, or the embedding of its last position never trains.
+    newest: the last `window` events of a row alone; else all, in windows that end where the row does and share one event with the
+    one before, so that every event but a row's first is a target once an epoch.
     targets: codes of the event types that may be a target; None for all. Rows with nothing to learn are left out.
     recall: how many earlier occasions of each input are looked up in the whole row, however long; categories: of items, for these.
     Arrays may be memory-mapped: a batch reads its own rows alone. Raises DataError where there is nothing to learn.
@@ -130,7 +132,10 @@ class TrainingBatches:
     targets: tuple[int, ...] | None = None
     recall: int = 0
     categories: Int64[np.ndarray, " N"] | None = None
-    rows: Int64[np.ndarray, " R"] = field(init=False)
+    newest: bool = True
+    rows: Int64[np.ndarray, " W"] = field(init=False)
+    """Of each window: the row that it is in, and how many events of the row there are up to its end."""
+    stops: Int64[np.ndarray, " W"] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.window < 2 or self.batch_size < 1:
@@ -143,31 +148,39 @@ class TrainingBatches:
                 f"none of {len(self.sequences)} sequences has two known events, the longest has {longest} events: there is no next item "
                 "to learn; check the user column, or fit on more of the log"
             )
+        lengths = known.lengths[rows]
+        back = np.zeros(len(rows), np.int64) if self.newest else np.maximum(lengths - 2, 0) // (self.window - 1)  # windows before the last
+        rows, lengths = np.repeat(rows, back + 1), np.repeat(lengths, back + 1)
+        before = np.arange(len(rows)) - np.repeat(np.cumsum(back + 1) - back - 1, back + 1)
+        stops = lengths - before * (self.window - 1)
         if self.targets is not None:
             if known.types is None:
                 raise ConfigError("targets choose event types, and these sequences hold none: leave targets out")
-            rows = rows[_have_a_target(known, rows, self.window, self.targets)]
+            kept = _have_a_target(known, rows, stops, self.window, self.targets)
+            rows, stops = rows[kept], stops[kept]
             if not len(rows):
                 raise DataError("none of the sequences has an event of the target types after another event: choose other targets")
         object.__setattr__(self, "sequences", known)
         object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "stops", stops)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
         return -(-len(self.rows) // self.batch_size)
 
     def shuffled(self, rng: np.random.Generator) -> Iterator[TrainingBatch]:
-        """Every row once, rows of nearly equal length together, batches in random order."""
-        lengths = np.minimum(self.sequences.lengths[self.rows], self.window)
+        """Every window once, those of nearly equal length together, batches in random order."""
+        lengths = np.minimum(self.stops, self.window)
         order = np.argsort(lengths * rng.uniform(1, 1 + _JITTER, len(lengths)) + rng.uniform(0, 1, len(lengths)))
         starts = np.arange(0, len(order), self.batch_size)
         rng.shuffle(starts)
         for start in starts:
-            rows = self.rows[order[start : start + self.batch_size]]
-            batch = self.objective(padded(self.sequences, rows, self.window), rng)
+            some = order[start : start + self.batch_size]
+            rows, stops = self.rows[some], self.stops[some]
+            batch = self.objective(padded(self.sequences, rows, self.window, stops), rng)
             if self.recall:
                 row, place = np.divmod(batch.real.numpy(), batch.inputs.items.shape[1])
-                first = np.maximum(self.sequences.offsets[rows], self.sequences.offsets[rows + 1] - self.window)
+                first = self.sequences.offsets[rows] + np.maximum(0, stops - self.window)
                 found = occasions(self.sequences, first[row] + place, self.recall, categories=self.categories)
                 batch = dataclasses.replace(batch, recalled=torch.from_numpy(found))
             yield batch
@@ -213,21 +226,21 @@ def known_events(sequences: SequenceDataset) -> SequenceDataset:
 
 
 def _have_a_target(
-    sequences: SequenceDataset, rows: Int64[np.ndarray, " R"], window: int, targets: tuple[int, ...]
-) -> Bool[np.ndarray, " R"]:
-    """Whether a row's last `window` events hold one of a target type that is not the first of them."""
+    sequences: SequenceDataset, rows: Int64[np.ndarray, " W"], stops: Int64[np.ndarray, " W"], window: int, targets: tuple[int, ...]
+) -> Bool[np.ndarray, " W"]:
+    """Whether each window holds an event of a target type that is not its first."""
     assert sequences.types is not None
     found = np.empty(len(rows), bool)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
-        windows = padded(sequences, some, window)
+        windows = padded(sequences, some, window, stops[start : start + _ROWS_AT_ONCE])
         found[start : start + len(some)] = (windows.real & np.isin(windows.types, targets))[:, 1:].any(axis=1)  # type: ignore[arg-type]
     return found
 
 
-def padded(sequences: SequenceDataset, rows: np.ndarray, length: int) -> Windows:
-    """The last `length` events of these rows, as wide as the longest of them needs."""
-    stops = sequences.offsets[rows + 1, None]
+def padded(sequences: SequenceDataset, rows: np.ndarray, length: int, up_to: Int64[np.ndarray, " R"] | None = None) -> Windows:
+    """The last `length` events of these rows, as wide as the longest of them needs. up_to: of so many events of each; None for all."""
+    stops = sequences.offsets[rows + 1, None] if up_to is None else (sequences.offsets[rows] + up_to)[:, None]
     starts = np.maximum(sequences.offsets[rows, None], stops - length)
     places = starts + np.arange((stops - starts).max())
     real = places < stops
