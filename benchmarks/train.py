@@ -12,7 +12,7 @@ benchmarks/peers/recbole_sasrec.py says. The parts, each in a process of its own
     recbole    an epoch and the evaluation of the same task by RecBole
     default    SASRec() fitted on all but the last two events with validation, and fitted again with the validation events
     stopwatch  training until NDCG@10 of the last event (seen items masked, whole catalogue) is 0.040: this shape, SASRec(), RecBole
-    variants   the same training steps as they are, with the network in bf16 and with the network compiled
+    variants   the same training steps as they are, with the loss in bf16, with the network too, and with the network compiled
 
 The stopwatch looks at the last event after each epoch, and only stops there: no setting and no model is chosen by it. Evaluation is not
 part of its seconds. Compare figures of one run alone: shared machines differ from hour to hour. Results are merged into --write by part.
@@ -42,7 +42,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import torch
-from torch import Tensor
 
 from footpath.models.histories import event_counts
 from footpath.models.sasrec import SASRec
@@ -291,36 +290,30 @@ ASIDE = ("CPU-s to compile, once a process",)
 
 
 def variants(data: Data, epochs: int) -> dict[str, float]:
-    """Training steps on every fifth batch, turn by turn, scaled to an epoch; the loss is fp32 and not compiled in all of them."""
+    """Training steps on every fifth batch, turn by turn, scaled to an epoch; the loss is compiled in none of them."""
     train = data[0]
     batches = TrainingBatches(train, SHAPE._window(), SHAPE.batch_size, SHAPE.objective())
     some = list(batches.shuffled(np.random.default_rng(0)))[::5]
-    steps = {}
-    for name in ("as it is", "network in bf16", "network compiled"):
+    as_in_bf16 = list(replace(batches, few_lengths=True).shuffled(np.random.default_rng(0)))[::5]
+    steps, inputs = {}, {}
+    for name in ("as it is", "loss in bf16", "network and loss in bf16", "network compiled"):
         with isolated_seed(0):
             network = SHAPE._network_for(train).train()
-        loss = SHAPE._loss(network, event_counts(train))
+        loss = SHAPE._loss(network, event_counts(train), "bf16" if "bf16" in name else "single")
         if name == "network compiled":
             network.forward = torch.compile(network.forward, dynamic=True)  # type: ignore[method-assign]
-        if name == "network in bf16":
-            network.forward = in_bf16(network.forward)  # type: ignore[method-assign]
+        if name == "loss in bf16":
+            network.forward = torch.autocast("cpu", enabled=False)(network.forward)  # type: ignore[method-assign]
         steps[name] = GradientStep(network, loss, learning_rate=SHAPE.learning_rate)
+        inputs[name] = as_in_bf16 if name.startswith("network and") else some
     compiling = cpu_seconds(lambda: [steps["network compiled"](batch) for batch in some])
     seconds = dict.fromkeys(steps, math.inf)
     for _ in range(epochs):
         for name, step in steps.items():
-            seconds[name] = min(seconds[name], cpu_seconds(lambda step=step: [step(batch) for batch in some]))
+            seconds[name] = min(seconds[name], cpu_seconds(lambda name=name, step=step: [step(batch) for batch in inputs[name]]))
     epoch = {name: value * len(batches) / len(some) for name, value in seconds.items()}
     rates = [product_rate(256, 64, 1024, dtype) / 1e9 for dtype in (torch.float32, torch.bfloat16)]
     return {**epoch, **dict(zip(PRODUCTS, rates, strict=True)), ASIDE[0]: compiling - seconds["network compiled"]}
-
-
-def in_bf16(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def run(*inputs: Any) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            return forward(*inputs).float()
-
-    return run
 
 
 MEASURES: dict[str, Callable[[Data, int], dict[str, Any]]] = {

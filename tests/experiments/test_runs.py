@@ -20,6 +20,7 @@ from footpath.experiments.compare import compare_runs
 from footpath.recommender import recommend
 from footpath.sequences.build import to_sequences
 from footpath.sequences.splits import iso_time
+from footpath.training.device import device
 from tests.experiments.made_logs import ring, store
 
 SETTINGS = {"dim": "8", "epochs": "6", "batch_size": "16", "learning_rate": "0.01", "dropout": "0.2"}
@@ -48,12 +49,14 @@ def test_a_run_keeps_its_learning_curves_as_figures_and_as_a_page(log: Path, tmp
     assert all(epoch["validation_ndcg@10"] is None for epoch in again)
     page = (tmp_path / "run" / "learning-curves.html").read_text(encoding="utf-8")
     assert f"Epoch {best} was the best of {len(held)} on validation" in page
+    assert run.record["fitted_with"] == {"device": str(device()), "precision": "single"}
     assert not (tmp_path / ".run.unfinished").exists()
 
 
 def test_a_model_without_epochs_has_no_curves(log: Path, tmp_path: Path) -> None:
     run = runs.train(log, "markov", tmp_path / "run")
     assert run.record["epochs"] == {"refit": []}
+    assert run.record["fitted_with"] is None
     assert not (tmp_path / "run" / "learning-curves.html").exists()
 
 

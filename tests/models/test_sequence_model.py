@@ -480,6 +480,46 @@ def test_training_stops_where_it_is_told_to() -> None:
     assert model.settled().epochs == 2
 
 
+def test_training_in_bf16_leaves_weights_in_single_precision_and_says_how_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, settings = timed(n=60), TINY | {"blocks": 2}
+    single = SASRec(**settings).fit(log)
+    assert single.fitted_with is not None
+    assert single.fitted_with["precision"] == "single"
+    monkeypatch.setenv("FOOTPATH_PRECISION", "single")
+    assert SASRec(**settings).fit(log).score(log).tobytes() == single.score(log).tobytes()
+    monkeypatch.setenv("FOOTPATH_PRECISION", "bf16")
+    model = SASRec(**settings).fit(log)
+    assert {name: array.dtype for name, array in model.state().items()} == {name: array.dtype for name, array in single.state().items()}
+    assert model.state()["items.weight"].dtype == np.float32
+    assert model.fitted_with is not None
+    assert model.fitted_with["precision"] == "bf16"
+    assert model.score(log).tobytes() != single.score(log).tobytes()
+    monkeypatch.delenv("FOOTPATH_PRECISION")
+    again = SASRec(**settings).restore(log.vocabulary, model.state())
+    assert again.score(log).tobytes() == model.score(log).tobytes()
+
+
+@pytest.mark.parametrize("name", SEQUENCE_MODELS)
+def test_every_input_and_every_loss_trains_in_bf16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTPATH_PRECISION", "bf16")
+    causal = name != "bert4rec"
+    settings = TINY | {"epochs": 1, "blocks": 2, "request_time": causal, "recall": 3 * causal}
+    for loss in ({}, {"negatives": 8}, {"negatives": 8, "loss": "gbce", "per_position": True}):
+        model = catalog.create(name, **settings | loss).fit(timed())
+        assert np.isfinite(model.score(timed())[:, 1:]).all()
+
+
+def test_a_training_of_another_precision_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = timed()
+    GRU4Rec(**TINY).observed(checkpoint=tmp_path).fit(log)
+    monkeypatch.setenv("FOOTPATH_PRECISION", "bf16")
+    with pytest.raises(RunError, match=r"progress of another training, with precision \(single, not bf16\)"):
+        GRU4Rec(**TINY).observed(checkpoint=tmp_path).fit(log)
+    monkeypatch.setenv("FOOTPATH_PRECISION", "half")
+    with pytest.raises(ConfigError, match="precision must be single or bf16, got 'half'"):
+        GRU4Rec(**TINY).fit(log)
+
+
 class FadingMemory(nn.Module):
     """Each state is the event and half of the memory before it."""
 

@@ -90,6 +90,22 @@ def test_rows_of_like_length_share_a_batch() -> None:
     assert widths != sorted(widths)
 
 
+def test_few_lengths_are_four_to_a_doubling_and_change_nothing_that_is_learned() -> None:
+    rng = np.random.default_rng(0)
+    sequences = SequenceDataset.from_lists([[f"i{i}" for i in rng.integers(40, size=n)] for n in range(2, 80)])
+    tight, wide = (
+        list(TrainingBatches(sequences, 51, 1, next_item, few_lengths=few).shuffled(np.random.default_rng(0))) for few in (False, True)
+    )
+    for one, other in zip(tight, wide, strict=True):
+        length = one.inputs.items.shape[1]
+        assert torch.equal(one.inputs.items, other.inputs.items[:, :length])
+        assert not other.inputs.items[:, length:].any()
+        assert torch.equal(one.real, other.real)
+        assert torch.equal(one.targets, other.targets)
+    expected = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 50}  # 56 is cut to the window
+    assert {batch.inputs.items.shape[1] for batch in wide} == expected
+
+
 def test_the_order_is_of_the_seed_and_differs_between_epochs(sequences: SequenceDataset) -> None:
     def order(rng: np.random.Generator) -> list[list[int]]:
         return [batch.inputs.items.flatten().tolist() for batch in batches.shuffled(rng)]

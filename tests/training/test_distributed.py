@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 
 from footpath.errors import ConfigError
 from footpath.training import distributed
-from footpath.training.device import device
+from footpath.training.device import device, precision
 from footpath.training.distributed import World, leave, same_everywhere, shard, summed, world
 from footpath.training.loop import Epoch, GradientStep
 
@@ -172,3 +173,20 @@ def test_a_gpu_that_is_asked_for_and_absent_is_refused(monkeypatch: pytest.Monke
 def test_an_unknown_device_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"must be auto, cpu, cuda or cuda:INDEX, got '{name}'"):
         device(name)
+
+
+def test_a_gpu_without_bf16_is_refused_where_bf16_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = torch.device("cuda", 1)
+    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert precision("bf16", here) == "bf16"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    assert precision("single", here) == "single"
+    with pytest.raises(ConfigError, match="precision 'bf16' needs a GPU that has it, and cuda:1 has not: set FOOTPATH_PRECISION=single"):
+        precision("bf16", here)
+
+
+@pytest.mark.parametrize("name", ["half", "BF16", "fp16", ""])
+def test_an_unknown_precision_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"precision must be single or bf16, got '{name}': set FOOTPATH_PRECISION to one"):
+        precision(name, torch.device("cpu"))

@@ -68,6 +68,33 @@ def test_the_full_softmax_equals_cross_entropy_without_padding(chunk: int, scale
     )
 
 
+@pytest.mark.parametrize("pull", [0.0, 1.0, 3.0], ids=["unsure", "half sure", "sure"])
+@pytest.mark.parametrize("chunk", [1, 2**22])
+def test_in_bf16_loss_and_gradients_are_off_by_less_than_a_hundredth(chunk: int, pull: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    table = 0.3 * torch.randn(2101, 64, generator=generator)
+    targets = torch.randint(1, 2101, (300,), generator=generator)
+    states = pull * table[targets] + 0.3 * torch.randn(300, 64, generator=generator)
+
+    def found(dtype: torch.dtype, *, in_bf16: bool) -> list[Tensor]:
+        h, w = states.to(dtype).requires_grad_(), table.to(dtype).requires_grad_()
+        return _with_gradients(softmax_loss(h, w, targets, chunk=chunk, in_bf16=in_bf16), h, w)
+
+    loss, *gradients = found(torch.float32, in_bf16=True)
+    true, *expected = found(torch.float64, in_bf16=False)
+    assert (loss - true).abs() < 1e-4
+    for ours, theirs in zip(gradients, expected, strict=True):  # where the target is nearly certain, what is left of it is still right
+        assert ours.dtype == torch.float32
+        assert 1e-6 < (ours - theirs).norm() / theirs.norm() < 0.01
+
+
+def test_in_bf16_scores_of_any_size_are_safe() -> None:
+    states, table, targets, _ = _inputs(scale=100.0)
+    loss, *gradients = _with_gradients(softmax_loss(states, table, targets, in_bf16=True), states, table)
+    assert loss.item() == pytest.approx(F.cross_entropy(states @ table[1:].T, targets - 1).item(), rel=0.01)
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 @pytest.mark.parametrize("chunk", [1, 3 * N, 10**6])
 @pytest.mark.parametrize("corrected", [False, True])
 @pytest.mark.parametrize("shape", [(11,), (T, 11)], ids=["shared", "per position"])

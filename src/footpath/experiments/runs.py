@@ -183,6 +183,7 @@ def write_run(
         },
         "repeat": repeat,
         "fit_cpu_s": fit_cpu_s,
+        "fitted_with": getattr(fitted, "fitted_with", None),  # device and precision, of a model that has them to choose
         "epochs": {name: list(epochs) for name, epochs in (curves or {}).items()},
     }
     files = dict(texts or {})

@@ -439,7 +439,7 @@ class LRUBlock(nn.Module):
     def _inputs(self, x: Float[Tensor, "*B D"]) -> Complex64[Tensor, "*B S"]:
         gamma = self.gamma.exp().repeat_interleave(2)
         u = F.linear(x, self.read.weight * gamma[:, None], self.read.bias * gamma)
-        return torch.view_as_complex(u.view(*u.shape[:-1], self.size, 2))
+        return torch.view_as_complex(u.float().view(*u.shape[:-1], self.size, 2))  # there are no complex numbers of bf16
 
     def _rest(self, x: Float[Tensor, "*B D"], h: Complex64[Tensor, "*B S"]) -> Float[Tensor, "*B D"]:
         x = self.recurrence_norm(x + self.dropout(self.write(torch.view_as_real(h).flatten(-2))))

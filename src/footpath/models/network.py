@@ -197,8 +197,8 @@ class Network(nn.Module):
         return self.norm(x)
 
     def at(self, events: Events, places: Int64[Tensor, " T"], recalled: Int64[Tensor, "T K 3"] | None = None) -> Float[Tensor, "T D"]:
-        """The states at these places of the flattened (B * L) events, with what is recalled there."""
-        states = self(events).flatten(0, 1)[places]
+        """The states at these places of the flattened (B * L) events, with what is recalled there; single precision under autocast too."""
+        states = self(events).flatten(0, 1)[places].float()
         if self.recall is None or recalled is None:
             return states
         return self.recall(states, events.items.flatten()[places], recalled, self.items)

@@ -33,7 +33,7 @@ from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 from footpath.training.batches import MASK, Events, HistoryBatch, Objective, TrainingBatch, TrainingBatches, history_batches
-from footpath.training.device import device
+from footpath.training.device import Precision, device, precision
 from footpath.training.fingerprint import fingerprint_of
 from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
 from footpath.training.loop import train as run_epochs
@@ -73,7 +73,8 @@ class SequenceModel(ABC):
     item_table: what an item's vector is the sum of. recall: how many earlier occasions of an event's item, or of its category, each state
     attends to in the whole history, however long; 0 for none.
     request_time: blocks with a time bias learn when the question is asked, and `score` takes `request_times`.
-    history: losses, validation figures and CPU-seconds by epoch, where the model was fitted in this process.
+    history: losses, validation figures and CPU-seconds by epoch, and fitted_with: device and precision of these, where the model was
+    fitted in this process.
     """
 
     dim: int = 64
@@ -105,6 +106,7 @@ class SequenceModel(ABC):
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     history: History | None = field(init=False, repr=False, compare=False, default=None)
+    fitted_with: Mapping[str, str] | None = field(init=False, repr=False, compare=False, default=None)
     _best_epoch: int = field(init=False, repr=False, compare=False)
     _network: Network = field(init=False, repr=False, compare=False)
     _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
@@ -187,6 +189,8 @@ class SequenceModel(ABC):
                 f"sequences with another of {train.n_items - 1}; take both from one split"
             )
         self._check_columns(train)
+        on = device(os.environ.get("FOOTPATH_DEVICE", "auto"))
+        products = precision(os.environ.get("FOOTPATH_PRECISION", "single"), on)
         batches = TrainingBatches(
             train,
             self._window(),
@@ -196,13 +200,13 @@ class SequenceModel(ABC):
             recall=self.recall,
             categories=self._recall_categories(train),
             newest=self.windows == "newest",
+            few_lengths=products == "bf16",  # oneDNN keeps 6 MiB a length for the products of a block
         )
         counts = event_counts(train)
         popularity = np.log1p(counts)
-        on = device(os.environ.get("FOOTPATH_DEVICE", "auto"))
         with isolated_seed(self.seed):
             network = self._network_for(train).to(on)
-            loss = self._loss(network, counts)
+            loss = self._loss(network, counts, products)
             step = GradientStep(
                 network,
                 loss,
@@ -230,11 +234,13 @@ class SequenceModel(ABC):
                     hyperparameters=hyperparameters(self),
                     data=_digest(train),
                     validation=None if validation is None else _digest(validation.histories, validation.offsets, validation.items),
+                    precision=products,
                 ),
             )
         if self.item_table != "id":
             network.items.hide_untrained(counts > 0)
         self.items, self.history, self._best_epoch = train.vocabulary, history, history.best_epoch
+        self.fitted_with = {"device": str(on), "precision": products}
         self._network, self._popularity, self._index = network.to("cpu").eval(), popularity, None
         return self
 
@@ -458,8 +464,8 @@ class SequenceModel(ABC):
         self.initialise(network)
         return network
 
-    def _loss(self, network: Network, counts: Float32[np.ndarray, " N"]) -> _Loss:
-        return _Loss(self, network, torch.from_numpy(counts))
+    def _loss(self, network: Network, counts: Float32[np.ndarray, " N"], products: Precision = "single") -> _Loss:
+        return _Loss(self, network, torch.from_numpy(counts), products)
 
     def _batches(self, network: Network, histories: SequenceDataset, request_times: np.ndarray | None) -> Iterator[HistoryBatch]:
         categories = None if network.recall is None or network.recall.categories is None else network.recall.categories.cpu().numpy()
@@ -553,23 +559,27 @@ def _listed(
 
 
 class _Loss:
-    """The loss of a batch, by the model's settings; `generator` draws negatives."""
+    """The loss of a batch, by the model's settings; `generator` draws negatives.
 
-    def __init__(self, model: SequenceModel, network: Network, counts: Float32[Tensor, " N"]) -> None:
+    products: in bf16, those of the network and of the loss over all items; sampled losses are too cheap for it to pay.
+    """
+
+    def __init__(self, model: SequenceModel, network: Network, counts: Float32[Tensor, " N"], products: Precision) -> None:
         self.generator = torch.Generator().manual_seed(model.seed)
         self._model, self._network = model, network
         self._popularity = Popularity.of(counts) if model.sampling == "popularity" else None
-        self._n_items = len(counts)
+        self._n_items, self._in_bf16 = len(counts), products == "bf16"
         network.items.sparse = bool(model.negatives) and not model.per_position and self._n_items > _SPARSE_FROM
 
     def __call__(self, batch: TrainingBatch) -> Tensor:
         items = self._network.items
         batch = batch.to(items.device)
-        states = self._network.at(batch.inputs, batch.real, batch.recalled)  # (T, D)
+        with torch.autocast(items.device.type, torch.bfloat16, enabled=self._in_bf16):
+            states = self._network.at(batch.inputs, batch.real, batch.recalled)  # (T, D)
         if not batch.n_real:
             return states.sum()
         if not self._model.negatives:
-            return softmax_loss(states, items.table(), batch.targets)
+            return softmax_loss(states, items.table(), batch.targets, in_bf16=self._in_bf16)
         negatives, log_q = self._drawn(batch.n_real)
         negatives = negatives.to(batch.targets.device)
         targets, table = batch.targets, None

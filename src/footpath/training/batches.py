@@ -122,6 +122,7 @@ class TrainingBatches:
     one before, so that every event but a row's first is a target once an epoch.
     targets: codes of the event types that may be a target; None for all. Rows with nothing to learn are left out.
     recall: how many earlier occasions of each input are looked up in the whole row, however long; categories: of items, for these.
+    few_lengths: rows are padded until inputs have one of four lengths to a doubling, for products that are compiled for each shape.
     Arrays may be memory-mapped: a batch reads its own rows alone. Raises DataError where there is nothing to learn.
     """
 
@@ -133,6 +134,7 @@ class TrainingBatches:
     recall: int = 0
     categories: Int64[np.ndarray, " N"] | None = None
     newest: bool = True
+    few_lengths: bool = False
     rows: Int64[np.ndarray, " W"] = field(init=False)
     """Of each window: the row that it is in, and how many events of the row there are up to its end."""
     stops: Int64[np.ndarray, " W"] = field(init=False)
@@ -177,7 +179,7 @@ class TrainingBatches:
         for start in starts:
             some = order[start : start + self.batch_size]
             rows, stops = self.rows[some], self.stops[some]
-            batch = self.objective(padded(self.sequences, rows, self.window, stops), rng)
+            batch = self.objective(padded(self.sequences, rows, self.window, stops, few_lengths=self.few_lengths), rng)
             if self.recall:
                 row, place = np.divmod(batch.real.numpy(), batch.inputs.items.shape[1])
                 first = self.sequences.offsets[rows] + np.maximum(0, stops - self.window)
@@ -238,11 +240,20 @@ def _have_a_target(
     return found
 
 
-def padded(sequences: SequenceDataset, rows: np.ndarray, length: int, up_to: Int64[np.ndarray, " R"] | None = None) -> Windows:
-    """The last `length` events of these rows, as wide as the longest of them needs. up_to: of so many events of each; None for all."""
+def padded(
+    sequences: SequenceDataset, rows: np.ndarray, length: int, up_to: Int64[np.ndarray, " R"] | None = None, *, few_lengths: bool = False
+) -> Windows:
+    """The last `length` events of these rows, as wide as the longest of them needs, or, with few lengths, up to a quarter wider.
+
+    up_to: only of so many events of each row; None for all.
+    """
     stops = sequences.offsets[rows + 1, None] if up_to is None else (sequences.offsets[rows] + up_to)[:, None]
     starts = np.maximum(sequences.offsets[rows, None], stops - length)
-    places = starts + np.arange((stops - starts).max())
+    width = int((stops - starts).max())
+    if few_lengths:
+        step = max(1, 2 ** ((width - 1).bit_length() - 3))
+        width = min(length, 1 - (1 - width) // step * step)  # inputs are one event shorter
+    places = starts + np.arange(width)
     real = places < stops
     places = np.minimum(places, len(sequences.items) - 1)
 

@@ -1,12 +1,15 @@
-"""Where tensors live: a GPU where there is one, and never required."""
+"""Where tensors live and how they are multiplied: a GPU where there is one, bf16 where it is asked for, and neither ever required."""
 
 from __future__ import annotations
 
 import os
+from typing import Literal, get_args
 
 import torch
 
 from footpath.errors import ConfigError
+
+Precision = Literal["single", "bf16"]
 
 
 def device(name: str = "auto") -> torch.device:
@@ -34,3 +37,19 @@ def device(name: str = "auto") -> torch.device:
             f"process {chosen} of this machine has no GPU of its own, there are {present}: use --nproc-per-node {present}, or cpu"
         )
     return torch.device("cuda", chosen)
+
+
+def precision(name: str, on: torch.device) -> Precision:
+    """Of the products of training on this device; weights, their moments and sums of products are in single precision either way.
+
+    Raises ConfigError where the name is neither `single` nor `bf16`, or a GPU has no bf16.
+    """
+    if name not in get_args(Precision):
+        raise ConfigError(
+            f"precision must be {' or '.join(get_args(Precision))}, got {name!r}: set FOOTPATH_PRECISION to one, or not at all"
+        )
+    if name == "bf16" and on.type == "cuda":
+        with torch.cuda.device(on):
+            if not torch.cuda.is_bf16_supported(including_emulation=False):
+                raise ConfigError(f"precision {name!r} needs a GPU that has it, and {on} has not: set FOOTPATH_PRECISION=single")
+    return name  # type: ignore[return-value]

@@ -28,18 +28,26 @@ _CHUNK_OF_ALL: Final = 2**22  # the same where all items have a score
 _MIN_ROWS: Final = 8
 _MAX_ROWS: Final = 256
 _TILE: Final = 2**18  # scores of one product: 256 x 1,024 run at 90 % of the processor's rate, 86 x 12,100 at 60 %
+_ROWS_APART: Final = 32  # in bf16 rows are filled up to a multiple: oneDNN compiles products anew for each number of them
 _SAFE: Final = 2.0**64  # between this and its inverse a sum of exponentials has lost nothing, and the highest need not be looked for first
 _LOG2E: Final = 1 / math.log(2)
 
 
 def softmax_loss(
-    states: Float[Tensor, "T D"], table: Float[Tensor, "N D"], targets: Int64[Tensor, " T"], *, chunk: int = _CHUNK_OF_ALL
+    states: Float[Tensor, "T D"],
+    table: Float[Tensor, "N D"],
+    targets: Int64[Tensor, " T"],
+    *,
+    chunk: int = _CHUNK_OF_ALL,
+    in_bf16: bool = False,
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of the softmax over all items.
 
-    chunk: how many scores are held at once, at most; 8 to 256 rows of N are.
+    chunk: how many scores are held at once, at most; 8 to 256 rows of N are. in_bf16: products of tiles are; their sums are not, nor are
+    the target's score, exponentials and gradients.
     """
-    return _Mean.apply(states, table, partial(_softmax, targets=targets, chunk=chunk))  # type: ignore[no-untyped-call]
+    sums = partial(_softmax, targets=targets, chunk=chunk, in_bf16=in_bf16)
+    return _Mean.apply(states, table, sums)  # type: ignore[no-untyped-call]
 
 
 def sampled_softmax_loss(
@@ -167,53 +175,80 @@ class _Mean(torch.autograd.Function):
 _Sums: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor | None]
 
 
-def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chunk: int) -> _Sums:
+def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chunk: int, in_bf16: bool) -> _Sums:
     items, own = table[1:], table.index_select(0, targets)
-    n_items = len(items)
+    n_items, n_real = len(items), len(states)
     rows = min(_MAX_ROWS, max(_MIN_ROWS, chunk // n_items))
-    width = _TILE // rows
-    buffer = states.new_empty(min(rows, len(states)) * n_items)
+    width = (2 * _TILE if in_bf16 else _TILE) // rows
+    places = None
+    if in_bf16:
+        spare = -n_real % _ROWS_APART
+        items, states, own = items.bfloat16(), F.pad(states, (0, 0, 0, spare)), F.pad(own, (0, 0, 0, spare))
+        places = F.pad(targets - 1, (0, spare), value=-1)[:, None]
+    buffer = items.new_empty(min(rows, len(states)) * n_items)
     d_states, d_table = torch.zeros_like(states), torch.zeros_like(table)
+    pull = states.new_empty(len(states), 1)  # of the target: 1, or what is left of it by its own exponential where the tiles lack that
     total = states.new_zeros(())
     for start in range(0, len(states), rows):
         part = slice(start, start + rows)
         h, p = states[part], own[part]
         spans = [slice(first, min(first + width, n_items)) for first in range(0, n_items, width)]
         tiles = [(items[s], buffer[s.start * len(h) : s.stop * len(h)].view(len(h), -1)) for s in spans]
+        hidden = None if places is None else places[part]
         with fast_products(len(h) == rows):
             bits = h * _LOG2E
-            norm = _exponentials(bits, tiles)
             chosen = (bits * p).sum(1, keepdim=True)
+            norm, in_tiles = _exponentials(bits, chosen, tiles, hidden)
             if not bool(((norm > 1 / _SAFE) & (norm < _SAFE)).all()):
                 top = _highest(bits, tiles)
-                norm, chosen = _exponentials(bits, tiles, top), chosen - top
-            total += (norm.log2() - chosen).sum()
+                chosen = chosen - top
+                norm, in_tiles = _exponentials(bits, chosen, tiles, hidden, top)
+            pull[part] = in_tiles / norm
+            total += (norm.log2() - chosen)[: max(0, n_real - start)].sum()
             if learn:
-                d, weighted = d_states[part], h / norm
+                d, weighted = d_states[part], (h / norm).to(items.dtype)
                 for s, (part_of_table, weights) in zip(spans, tiles, strict=True):
-                    d.addmm_(weights, part_of_table)
-                    d_table[1:][s].addmm_(weights.T, weighted)
-                d.div_(norm).sub_(p)
-    d_table.index_add_(0, targets, states, alpha=-1)
-    return total / _LOG2E, d_states, d_table, None
+                    _add_product(d, weights, part_of_table)
+                    _add_product(d_table[1:][s], weights.T, weighted)
+                d.div_(norm).sub_(p * pull[part])
+    d_table.index_add_(0, targets, (states * pull)[:n_real], alpha=-1)
+    return total / _LOG2E, d_states[:n_real], d_table, None
 
 
 _Tiles: TypeAlias = list[tuple[Tensor, Tensor]]  # some items (n, D), and room for scores of a few positions (rows, n)
 
 
-def _exponentials(bits: Tensor, tiles: _Tiles, top: Tensor | None = None) -> Tensor:
-    """2 ** (score - top) into the tiles, and its sum over all of them, (rows, 1)."""
-    norm = bits.new_zeros(len(bits), 1)
+def _exponentials(bits: Tensor, chosen: Tensor, tiles: _Tiles, hidden: Tensor | None, top: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """2 ** (score - top) into the tiles; the sum over all items and that over the tiles, (rows, 1) each.
+
+    hidden: a place of each row where the tiles get 0, because bf16 is too coarse for it; its score, less top, is `chosen`.
+    """
+    in_tiles = bits.new_zeros(len(bits), 1)
+    factor, first = bits.to(tiles[0][0].dtype), 0
     for items, z in tiles:
-        torch.mm(bits, items.T, out=z)
+        scores = torch.mm(factor, items.T, out=z).to(bits.dtype)  # a copy only of bf16
         if top is not None:
-            z -= top
-        norm += z.exp2_().sum(1, keepdim=True)
-    return norm
+            scores -= top
+        if hidden is not None:
+            place = (hidden - first).clamp(0, len(items) - 1)
+            scores.scatter_(1, place, scores.gather(1, place).masked_fill_(place + first == hidden, -math.inf))
+            first += len(items)
+        in_tiles += scores.exp2_().sum(1, keepdim=True)
+        z.copy_(scores)
+    return (in_tiles if hidden is None else in_tiles + chosen.exp2()), in_tiles
 
 
 def _highest(bits: Tensor, tiles: _Tiles) -> Tensor:
-    return torch.stack([torch.mm(bits, items.T, out=z).amax(1, keepdim=True) for items, z in tiles]).amax(0)
+    factor = bits.to(tiles[0][0].dtype)
+    return torch.stack([torch.mm(factor, items.T, out=z).amax(1, keepdim=True) for items, z in tiles]).amax(0).to(bits.dtype)
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """Of bf16, torch on CPU gives a product in bf16 only; the sum over tiles is that of `total`."""
+    if a.dtype == total.dtype:
+        total.addmm_(a, b)
+    else:
+        total += torch.mm(a, b)
 
 
 # Takes scores of negatives (rows, S), overwritten, -inf where left out, of targets (rows, 1), both in bits, and how many negatives are not
