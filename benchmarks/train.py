@@ -13,6 +13,7 @@ benchmarks/peers/recbole_sasrec.py says. The parts, each in a process of its own
     default    SASRec() fitted on all but the last two events with validation, and fitted again with the validation events
     stopwatch  training until NDCG@10 of the last event (seen items masked, whole catalogue) is 0.040: this shape, SASRec(), RecBole
     variants   the same training steps as they are, with the loss in bf16, with the network too, and with the network compiled
+    precision  SASRec() for twelve epochs in single precision and in bf16: CPU-seconds, and NDCG@10 of the validation events by epoch
 
 The stopwatch looks at the last event after each epoch, and only stops there: no setting and no model is chosen by it. Evaluation is not
 part of its seconds. Compare figures of one run alone: shared machines differ from hour to hour. Results are merged into --write by part.
@@ -58,7 +59,7 @@ REACH = 0.040
 CAP = 60  # epochs of the stopwatch
 PEER_CAP = 25
 PRECISION = "medium"  # of RecBole's products, as the loss has it for its own
-PARTS = ("softmax", "sampled", "recbole", "default", "stopwatch", "variants")
+PARTS = ("softmax", "sampled", "recbole", "default", "stopwatch", "variants", "precision")
 HERE = Path(__file__).resolve().parent
 
 
@@ -154,6 +155,16 @@ def table(kept: dict[str, Any]) -> str:
             f"| {name} | {value:.2f} | {value / base:.2f} |" for name, value in found.items() if name not in ("measured", *PRODUCTS, *ASIDE)
         ]
         lines.append("\n" + "; ".join(f"{name}: {found[name]:.1f}" for name in (*PRODUCTS, *ASIDE)))
+    precisions = {name.removeprefix("precision: "): found for name, found in kept.items() if name.startswith("precision: ")}
+    if precisions:
+        first = next(iter(precisions.values()))["validation NDCG@10"]
+        lines += [
+            f"\n| epoch | {' | '.join(str(number) for number in range(1, len(first) + 1))} | CPU-s an epoch | peak MiB |",
+            "|---" * (len(first) + 3) + "|",
+        ]
+        for name, found in precisions.items():
+            figures = " | ".join(f"{figure:.4f}" for figure in found["validation NDCG@10"])
+            lines.append(f"| {name} | {figures} | {found['epoch CPU-s']:.1f} | {found['peak MiB']:.0f} |")
     return "\n".join(lines)
 
 
@@ -316,6 +327,19 @@ def variants(data: Data, epochs: int) -> dict[str, float]:
     return {**epoch, **dict(zip(PRODUCTS, rates, strict=True)), ASIDE[0]: compiling - seconds["network compiled"]}
 
 
+def trained_in(data: Data, name: str) -> dict[str, Any]:
+    """No test event is looked at."""
+    os.environ["FOOTPATH_PRECISION"] = name
+    train, validation, _ = data
+    history = SASRec(epochs=12, patience=None).fit(train, validation=validation).history
+    assert history is not None
+    return {
+        "epoch CPU-s": statistics.median(epoch.cpu_seconds for epoch in history.epochs),
+        "peak MiB": peak_mib(),
+        "validation NDCG@10": [epoch.validation for epoch in history.epochs],
+    }
+
+
 MEASURES: dict[str, Callable[[Data, int], dict[str, Any]]] = {
     "softmax": softmax,
     "sampled": lambda data, epochs: softmax(data, epochs, negatives=256),
@@ -323,6 +347,8 @@ MEASURES: dict[str, Callable[[Data, int], dict[str, Any]]] = {
     "stopwatch: this shape": lambda data, epochs: stopwatch(data, SHAPE),
     "stopwatch: SASRec()": lambda data, epochs: stopwatch(data, SASRec()),
     "variants": variants,
+    "precision: single": lambda data, epochs: trained_in(data, "single"),
+    "precision: bf16": lambda data, epochs: trained_in(data, "bf16"),
 }
 
 if __name__ == "__main__":

@@ -98,16 +98,6 @@ def test_learns_its_planted_pattern(name: str, log: SequenceDataset) -> None:
         assert np.mean(inside) > 0.95
 
 
-def test_learns_the_ring_in_bf16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if family(name) not in ("recurrence", "convolution", "attention"):
-        pytest.skip("products of this model are in single precision or better")
-    monkeypatch.setenv("FOOTPATH_PRECISION", "bf16")
-    train = ring()
-    histories = train.prefixes(np.arange(RING), np.full(RING, 4))
-    found = recommend(new(name).fit(train), histories, 1)
-    assert [found.items(b) for b in range(RING)] == [[f"r{(b + 4) % RING}"] for b in range(RING)]
-
-
 def test_scores_every_item_after_every_history(model: Recommender, log: SequenceDataset) -> None:
     scores = model.score(log)
     assert scores.shape == (len(log), log.n_items)
