@@ -108,15 +108,16 @@ def rows() -> Iterator[Row]:
         yield Row(task, "mixture", members=("markov", "item_knn", "ease", "vsknn", "gru4rec", *neural))
 
 
-LONG: Final = {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.002, "patience": 6}
+LONG: Final = {"max_len": 200, "blocks": 2, "dropout": 0.2, "learning_rate": 0.002, "patience": 6, "windows": "all"}
 FEW_USERS: Final = {"max_len": 200, "batch_size": 16, "dropout": 0.3, "min_epochs": 30, "patience": 15}  # 786 of them: 7 steps of 128
 SETTINGS: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    **{("ml-1m loo", model): {"windows": "all"} for model in SEQUENCE},
     **{("ml-1m-2001-2003 time", model): FEW_USERS for model in SEQUENCE},
     ("ml-1m loo", "sasrec"): LONG,
     ("ml-1m loo", "esasrec"): LONG,
     ("ml-1m loo", "hstu"): LONG,
     **{(task, "hstu"): {"dropout": 0.5, "patience": 10} for task in TASKS if task.startswith("yoochoose")},
-    ("ml-1m loo", "bert4rec"): {"max_len": 100, "learning_rate": 0.003, "batch_size": 64, "patience": 8},
+    ("ml-1m loo", "bert4rec"): {"max_len": 100, "learning_rate": 0.003, "batch_size": 64, "patience": 8, "windows": "all"},
 }
 
 
@@ -140,7 +141,7 @@ def main() -> None:
     if arguments.list or arguments.data is None:
         done = read_results()
         for row, seed in wanted:
-            print(f"{'done' if name(row, seed) in done else '    '}  {name(row, seed)}")
+            print(f"{'done' if is_finished(row, seed, done) else '    '}  {name(row, seed)}")
         return
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     parts: dict[str, Split] = {}
@@ -149,7 +150,7 @@ def main() -> None:
     tasks = {row.task for row, _ in wanted}
     for row, seed in [*(pair for pair in floors if name(*pair) in alone and pair[0].task in tasks), *wanted]:
         key = name(row, seed)
-        if key in read_results() and not arguments.again and key not in alone:
+        if is_finished(row, seed, read_results()) and not arguments.again and key not in alone:
             continue
         if missing := [label for label in row.members if f"{row.task} {label} 0" not in read_results()]:
             print(f"{key}: waits for {', '.join(missing)}", flush=True)
@@ -164,6 +165,18 @@ def main() -> None:
 
 def name(row: Row, seed: int) -> str:
     return " ".join(part for part in (row.task, row.label or row.model, str(seed)) if part)
+
+
+def settings_of(row: Row, seed: int) -> dict[str, Any]:
+    """What differs from the model's defaults, as it is kept with the row."""
+    seeded = {"seed": seed} if "seed" in catalog_fields(row.model) else {}
+    return dict(row.fields) | seeded | ({"models": ",".join(row.members)} if row.members else {})
+
+
+def is_finished(row: Row, seed: int, results: Mapping[str, Any]) -> bool:
+    """Whether it was measured, with the settings that it has now."""
+    measured = results.get(name(row, seed))
+    return measured is not None and measured["settings"] == settings_of(row, seed)
 
 
 def split_of(task: Task, data: Path, work: Path) -> Split:
@@ -189,10 +202,10 @@ def best_floor(results: Mapping[str, Any], task: str) -> str | None:
 def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
     """Held and refit figures of one row, with each user's NDCG@10 and recall@20 left in the work folder."""
     key = name(row, seed).replace(" ", "_")
-    fields = dict(row.fields) | ({"seed": seed} if "seed" in catalog_fields(row.model) else {})
+    fields = settings_of(row, seed)
     started = time.process_time()
     if row.members:
-        found, fields["models"] = blended(row, parts, work), ",".join(row.members)
+        found = blended(row, parts, work)
     else:
         model = catalog.create(row.model, **fields)
         if isinstance(model, Iterative):
@@ -384,6 +397,13 @@ def table(results: Mapping[str, Any]) -> str:
         ]
         if missing:
             parts.append(f"\nNot measured yet: {', '.join(missing)}.")
+        if older := [
+            f"{name(row, seed)[len(task) + 1 :]} ({_in_words(results[name(row, seed)]['settings'])})"
+            for row in rows()
+            for seed in row.seeds
+            if row.task == task and name(row, seed) in results and not is_finished(row, seed, results)
+        ]:
+            parts.append(f"\nMeasured with other settings than those above, and to be measured again: {'; '.join(older)}.")
     return "\n".join(parts)
 
 
@@ -394,6 +414,10 @@ def _against(row: Mapping[str, Any], other: str) -> str:
         return ""
     difference, low, high, _ = found["refit ndcg@10"]
     return f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def _in_words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{field}={value}" for field, value in settings.items() if field != "seed") or "the defaults"
 
 
 def _mean(of_seeds: list[Mapping[str, Any]], variant: str, metric: str) -> float:

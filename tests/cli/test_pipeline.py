@@ -158,3 +158,13 @@ def test_sasrec_trains_on_sessions_that_no_cut_in_time_crosses(footpath: Command
     done = footpath("train", tmp_path / "sessions", "--model", "sasrec", "--set", "epochs=2", "--into", tmp_path / "run", "--json")
     assert done.code == 0, done.err
     assert done.json()["chosen"]["by"] == "validation of the loo split, 20 histories"
+
+
+def test_training_says_where_it_learned_from_the_newest_events_alone(footpath: Command, store: Path, tmp_path: Path) -> None:
+    settings = ("train", store, "--model", "gru4rec", "--set", "max_len=3", "--set", "dim=8", "--set", "epochs=1")
+    done = footpath(*settings, "--into", tmp_path / "newest")
+    assert done.code == 0, done.err
+    assert "Learned from the newest events of each history, 43 % of all; --set windows=all learns from the rest too" in done.out  # 3 of 7
+    whole = footpath(*settings, "--set", "windows=all", "--into", tmp_path / "all")
+    assert whole.code == 0, whole.err
+    assert "newest events" not in whole.out

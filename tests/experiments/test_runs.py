@@ -49,7 +49,7 @@ def test_a_run_keeps_its_learning_curves_as_figures_and_as_a_page(log: Path, tmp
     assert all(epoch["validation_ndcg@10"] is None for epoch in again)
     page = (tmp_path / "run" / "learning-curves.html").read_text(encoding="utf-8")
     assert f"Epoch {best} was the best of {len(held)} on validation" in page
-    assert run.record["fitted_with"] == {"device": str(device()), "precision": "single"}
+    assert run.record["fitted_with"] == {"device": str(device()), "precision": "single", "share_of_events": 1.0}
     assert not (tmp_path / ".run.unfinished").exists()
 
 

@@ -62,7 +62,10 @@ def test_windows_of_all_events_end_where_the_history_does() -> None:
     sequences = SequenceDataset.from_lists([list("abcdefgh"), list("ab")])
     batches = TrainingBatches(sequences, 4, 10, next_item, newest=False)
     assert list(zip(batches.rows.tolist(), batches.stops.tolist(), strict=True)) == [(0, 8), (0, 5), (0, 2), (1, 2)]
-    assert len(TrainingBatches(sequences, 4, 10, next_item).rows) == 2
+    assert batches.share == 1
+    newest = TrainingBatches(sequences, 4, 10, next_item)
+    assert list(zip(newest.rows.tolist(), newest.stops.tolist(), strict=True)) == [(0, 8), (1, 2)]
+    assert newest.share == (3 + 1) / (7 + 1)
 
 
 def test_the_last_position_of_the_model_is_an_input(sequences: SequenceDataset) -> None:

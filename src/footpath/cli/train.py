@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from footpath.cli import console
+
+_MOST_EVENTS: Final = 0.9  # where a model learned from fewer, this is said
 
 
 def train(
@@ -54,4 +56,10 @@ def train(
     chosen = run.record["chosen"]
     settings = ", ".join(f"{name}={value}" for name, value in chosen.get("fields", {}).items())
     console.out.print(f"Settings: {chosen['by']}{f': {settings}' if settings else ''}; then fitted on all events.")
+    share = (run.record["fitted_with"] or {}).get("share_of_events", 1.0)
+    if share < _MOST_EVENTS:
+        console.out.print(
+            f"Learned from the newest events of each history, {100 * share:.0f} % of all; --set windows=all learns from the rest too, "
+            "and takes longer."
+        )
     console.next_step(f"footpath recommend {into} --user ID, or --history a,b,c")

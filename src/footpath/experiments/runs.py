@@ -183,7 +183,7 @@ def write_run(
         },
         "repeat": repeat,
         "fit_cpu_s": fit_cpu_s,
-        "fitted_with": getattr(fitted, "fitted_with", None),  # device and precision, of a model that has them to choose
+        "fitted_with": getattr(fitted, "fitted_with", None),  # of a model that says so: device, precision, share of the events
         "epochs": {name: list(epochs) for name, epochs in (curves or {}).items()},
     }
     files = dict(texts or {})

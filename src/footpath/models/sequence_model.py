@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, Literal, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Final, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 import torch
@@ -73,8 +73,8 @@ class SequenceModel(ABC):
     item_table: what an item's vector is the sum of. recall: how many earlier occasions of an event's item, or of its category, each state
     attends to in the whole history, however long; 0 for none.
     request_time: blocks with a time bias learn when the question is asked, and `score` takes `request_times`.
-    history: losses, validation figures and CPU-seconds by epoch, and fitted_with: device and precision of these, where the model was
-    fitted in this process.
+    history: losses, validation figures and CPU-seconds by epoch, and fitted_with: device, precision and the share of the events that were
+    in its windows, where the model was fitted in this process.
     """
 
     dim: int = 64
@@ -106,7 +106,7 @@ class SequenceModel(ABC):
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     history: History | None = field(init=False, repr=False, compare=False, default=None)
-    fitted_with: Mapping[str, str] | None = field(init=False, repr=False, compare=False, default=None)
+    fitted_with: Mapping[str, Any] | None = field(init=False, repr=False, compare=False, default=None)
     _best_epoch: int = field(init=False, repr=False, compare=False)
     _network: Network = field(init=False, repr=False, compare=False)
     _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
@@ -240,7 +240,7 @@ class SequenceModel(ABC):
         if self.item_table != "id":
             network.items.hide_untrained(counts > 0)
         self.items, self.history, self._best_epoch = train.vocabulary, history, history.best_epoch
-        self.fitted_with = {"device": str(on), "precision": products}
+        self.fitted_with = {"device": str(on), "precision": products, "share_of_events": round(batches.share, 4)}
         self._network, self._popularity, self._index = network.to("cpu").eval(), popularity, None
         return self
 

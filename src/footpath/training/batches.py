@@ -166,6 +166,11 @@ class TrainingBatches:
         object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "stops", stops)
 
+    @property
+    def share(self) -> float:
+        """Of all events but the first of each row, how many are in a window with one before them, in (0, 1]."""
+        return float((np.minimum(self.stops, self.window) - 1).sum() / np.maximum(self.sequences.lengths - 1, 0).sum())
+
     def __len__(self) -> int:
         """Batches of an epoch."""
         return -(-len(self.rows) // self.batch_size)
