@@ -168,8 +168,9 @@ class TrainingBatches:
 
     @property
     def share(self) -> float:
-        """Of all events but the first of each row, how many are in a window with one before them, in (0, 1]."""
-        return float((np.minimum(self.stops, self.window) - 1).sum() / np.maximum(self.sequences.lengths - 1, 0).sum())
+        """Of all events but the first of each row, how many are in a window with one before them, of target types or not; in (0, 1]."""
+        lengths = self.sequences.lengths[self.sequences.lengths > 1]
+        return float((np.minimum(lengths, self.window) - 1).sum() / (lengths - 1).sum()) if self.newest else 1.0
 
     def __len__(self) -> int:
         """Batches of an epoch."""
