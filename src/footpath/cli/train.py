@@ -54,7 +54,7 @@ def train(
         f"of {data['name']} in {run.record['fit_cpu_s']:.1f} CPU-s -> {into}"
     )
     chosen = run.record["chosen"]
-    settings = ", ".join(f"{name}={value}" for name, value in chosen.get("fields", {}).items())
+    settings = ", ".join(f"{name}={value}" for name, value in chosen.get("fields", {}).items() if value is not None)
     console.out.print(f"Settings: {chosen['by']}{f': {settings}' if settings else ''}; then fitted on all events.")
     share = (run.record["fitted_with"] or {}).get("share_of_events", 1.0)
     if share < _MOST_EVENTS:
