@@ -22,7 +22,7 @@ import argparse
 import fcntl
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -313,7 +313,10 @@ def keep(key: str, measured: dict[str, Any], work: Path) -> None:
 
 
 def compare(results: dict[str, Any], work: Path) -> None:
-    """Each row against the best floor row of its task, and what is no floor row against SASRec of the same seed: on the same users."""
+    """Each row against the best floor row of its task, and what is no floor row against SASRec of the same seed: on the same users.
+
+    A model of several seeds is compared with SASRec once more, by the means of each user's figures over the seeds.
+    """
     for key, row in results.items():
         own = users_file(key, work)
         if not own.is_file():
@@ -326,17 +329,26 @@ def compare(results: dict[str, Any], work: Path) -> None:
             theirs = users_file(other, work)
             if other == key or not theirs.is_file() or other in row.get("against", {}):
                 continue
-            with np.load(own) as a, np.load(theirs) as b:
-                groups = a["users"].astype(np.int64)  # a user's lists stay together
-                found = {
-                    measure: paired_difference(a[measure], b[measure], groups=groups if len(np.unique(groups)) < len(groups) else None)
-                    for measure in a.files
-                    if measure != "users"
-                }
-            row.setdefault("against", {})[other] = {
-                measure: [round(test.difference, 5), round(test.low, 5), round(test.high, 5), round(test.p_value, 4)]
-                for measure, test in found.items()
-            }
+            row.setdefault("against", {})[other] = paired([own], [theirs])
+    for row in rows():
+        keys, others = ([f"{row.task} {label} {seed}" for seed in row.seeds] for label in (row.label or row.model, "sasrec"))
+        files = [[users_file(key, work) for key in of] for of in (keys, others)]
+        if len(keys) > 1 and keys != others and all(key in results for key in keys) and all(file.is_file() for of in files for file in of):
+            results[keys[0]]["against, mean of seeds"] = {f"{row.task} sasrec": paired(*files)}
+
+
+def paired(own: Sequence[Path], theirs: Sequence[Path]) -> dict[str, list[float]]:
+    """Differences of each user's figures, means over seeds, and intervals that draw users with all of their questions."""
+    ours, others = ([dict(np.load(file)) for file in of] for of in (own, theirs))
+    groups = ours[0]["users"].astype(np.int64)
+    apart = None if len(np.unique(groups)) == len(groups) else groups  # a user's lists stay together
+    found = {}
+    for measure in ours[0]:
+        if measure != "users":
+            a, b = (np.mean([seed[measure] for seed in of], axis=0) for of in (ours, others))
+            test = paired_difference(a, b, groups=apart)
+            found[measure] = [round(test.difference, 5), round(test.low, 5), round(test.high, 5), round(test.p_value, 4)]
+    return found
 
 
 def read_results() -> dict[str, Any]:
@@ -389,6 +401,8 @@ def table(results: Mapping[str, Any]) -> str:
         same = [(key[len(task) + 1 :], row) for key, row in results.items() if key.startswith(f"{task} ")]
         if pairs := [f"{label}: {said}" for label, row in same if (said := _against(row, f"{task} sasrec {row['seed']}"))]:
             parts.append(f"\nAgainst `sasrec` of the same seed, refit ndcg@10: {'; '.join(pairs)}.")
+        if pairs := [f"{label[:-2]}: {said}" for label, row in same if (said := _against(row, f"{task} sasrec", "against, mean of seeds"))]:
+            parts.append(f"\nAgainst `sasrec`, means over three seeds, refit ndcg@10: {'; '.join(pairs)}.")
         if weights := [(label, row["weights"]) for label, row in same if "weights" in row]:
             said = "; ".join(f"{label}: " + ", ".join(f"{member} {w:.2g}" for member, w in of.items() if w) for label, of in weights)
             parts.append(f"\nWeights, {said}.")
@@ -407,9 +421,9 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _against(row: Mapping[str, Any], other: str) -> str:
+def _against(row: Mapping[str, Any], other: str, kind: str = "against") -> str:
     """The paired difference of refit NDCG@10 with its interval; empty where it was not taken."""
-    found = row.get("against", {}).get(other)
+    found = row.get(kind, {}).get(other)
     if found is None:
         return ""
     difference, low, high, _ = found["refit ndcg@10"]
