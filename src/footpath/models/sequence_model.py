@@ -496,7 +496,7 @@ class SequenceModel(ABC):
         for rows, states in self._state_chunks(network, histories, request_times):
             for start in range(0, len(rows), at_once):
                 some = states[start : start + at_once]
-                with fast_products(len(some) == min(at_once, _HISTORIES_AT_ONCE)):
+                with fast_products(some.is_cpu and len(some) == min(at_once, _HISTORIES_AT_ONCE)):
                     scores = some @ table.T
                 yield rows[start : start + at_once], scores.cpu()
 

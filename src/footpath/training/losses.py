@@ -195,7 +195,7 @@ def _softmax(states: Tensor, table: Tensor, learn: bool, *, targets: Tensor, chu
         spans = [slice(first, min(first + width, n_items)) for first in range(0, n_items, width)]
         tiles = [(items[s], buffer[s.start * len(h) : s.stop * len(h)].view(len(h), -1)) for s in spans]
         hidden = None if places is None else places[part]
-        with fast_products(len(h) == rows):
+        with fast_products(h.is_cpu and len(h) == rows):
             bits = h * _LOG2E
             chosen = (bits * p).sum(1, keepdim=True)
             norm, in_tiles = _exponentials(bits, chosen, tiles, hidden)
@@ -376,6 +376,8 @@ def _per_position(
 @contextmanager
 def fast_products(wanted: bool) -> Iterator[None]:
     """Products on CPU go to oneDNN inside, which takes two thirds of the time; the setting is put back afterwards.
+
+    Not wanted on a GPU, where the setting would let products be less than single precision.
 
     oneDNN compiles a kernel for each shape and keeps it, so only chunks of the one full size are wanted there: with every shape of a
     training step it holds 250 MiB.
