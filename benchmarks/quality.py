@@ -22,6 +22,7 @@ import argparse
 import fcntl
 import json
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,6 +189,12 @@ def split_of(task: Task, data: Path, work: Path) -> Split:
     return split(open_store(store), task.protocol, **task.options)  # type: ignore[arg-type]
 
 
+def saved_as(row: Row, seed: int) -> str:
+    """The folder of a row's checkpoints and models; one of its own for other settings."""
+    digest = zlib.crc32(json.dumps(settings_of(row, seed), sort_keys=True).encode())
+    return f"{name(row, seed).replace(' ', '_')}_{digest:08x}"
+
+
 def users_file(key: str, work: Path) -> Path:
     """Each user's figures of a row."""
     return work / "users" / f"{key.replace(' ', '_')}.npz"
@@ -201,7 +208,7 @@ def best_floor(results: Mapping[str, Any], task: str) -> str | None:
 
 def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
     """Held and refit figures of one row, with each user's NDCG@10 and recall@20 left in the work folder."""
-    key = name(row, seed).replace(" ", "_")
+    key = saved_as(row, seed)
     fields = settings_of(row, seed)
     started = time.process_time()
     if row.members:
@@ -264,7 +271,7 @@ def blended(row: Row, parts: Split, work: Path) -> dict[str, Recommender]:
     by_label = {other.label or other.model: other for other in rows() if other.task == row.task}
     members: dict[str, list[Recommender]] = {"held": [], "refit": []}
     for label in row.members:
-        saved = work / "models" / name(by_label[label], 0).replace(" ", "_")
+        saved = work / "models" / saved_as(by_label[label], 0)
         if saved.is_dir():
             for variant, models in members.items():
                 models.append(load_model(saved / variant))
@@ -308,6 +315,9 @@ def keep(key: str, measured: dict[str, Any], work: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         results = read_results()
         results[key] = measured
+        for other, row in results.items():  # what was compared with figures of before
+            if users_file(other, work).is_file():
+                row.get("against", {}).pop(key, None)
         compare(results, work)
         write_results(results)
 
