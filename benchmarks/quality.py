@@ -1,14 +1,15 @@
 """How well every model ranks, on four public logs: full ranking, intervals over users, paired tests.
 
 python benchmarks/quality.py DATA [--rows WORDS] [--again] [--list]     fit what is not finished yet
-python benchmarks/quality.py --table                                    print what is, and write it into docs/quality.md
+python benchmarks/quality.py --table                                    print what is, and write it into docs/quality.md and README
 
 DATA: the folder of the public logs, laid out as TASKS says. A row is one model, its settings, one seed, on one log under one protocol,
 and is measured twice: held (fitted without the validation events, which choose the epoch) and refit (fitted again with them, for as many
 epochs). Finished rows are kept in benchmarks/quality.json; a killed one goes on from its last epoch. WORDS: only rows whose name, such as
 `ml-1m loo sasrec 0`, holds all of these words. Several at once, of different rows, may share a work folder. In a new work folder the best
 floor row of a task is measured again, since others are compared with it user by user; --again does so with every row, as for the members
-of a mixture, whose fitted models lie there. CPU-seconds are of this process, all threads; one thread unless OMP_NUM_THREADS says more.
+of a mixture, whose fitted models lie there. FOOTPATH_PRECISION=bf16 counts for the rows that are then fitted, and stands with them.
+CPU-seconds are of this process, all threads; one thread unless OMP_NUM_THREADS says more.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from footpath.evaluation.protocol import Evaluation, evaluate
 from footpath.events.store import ingest, open_store
 from footpath.models import catalog
 from footpath.models.mixture import Mixture
+from footpath.models.sequence_model import SequenceModel
 from footpath.models.storage import load_model, save_model
 from footpath.recommender import Iterative, Recommender, Settled, refit
 from footpath.sequences.split import Split
@@ -43,6 +45,7 @@ from footpath.statistics import paired_difference
 
 RESULTS: Final = Path(__file__).with_name("quality.json")
 PAGE: Final = RESULTS.parents[1] / "docs" / "quality.md"
+READMES: Final = (RESULTS.parents[1] / "README.md", RESULTS.parents[1] / "README.zh.md")
 MARK: Final = "<!-- what follows is written by `python benchmarks/quality.py --table` -->\n"
 RULES: Final = {"mixture": "weights of the best validation NDCG@10"}
 METRICS: Final = ("recall@10", "ndcg@10", "recall@20", "ndcg@20", "mrr@20")
@@ -135,6 +138,8 @@ def main() -> None:
         print(found := table(read_results()))
         head, _ = PAGE.read_text(encoding="utf-8").split(MARK)
         PAGE.write_text(f"{head}{MARK}{found}\n", encoding="utf-8")
+        for page in READMES:
+            page.write_text(with_figures(page.read_text(encoding="utf-8"), read_results()), encoding="utf-8")
         return
     wanted = [
         (row, seed) for row in rows() for seed in row.seeds if all(word in name(row, seed).split() for word in arguments.rows.split())
@@ -252,6 +257,7 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
         "settings": fields,
         "seed": seed,
         "epochs": epochs,
+        **({"precision": found["held"].fitted_with["precision"]} if isinstance(found["held"], SequenceModel) else {}),
         "rule": "epoch of the best validation NDCG@10" if epochs else RULES.get(row.model, "nothing was chosen on validation"),
         **({"weights": {label: round(float(weight), 4) for label, weight in weights_of(row, found["held"])}} if row.members else {}),
         **{variant: _figures(found) for variant, found in figures.items()},
@@ -298,7 +304,7 @@ def catalog_fields(model: str) -> Mapping[str, Any]:
 
 def _figures(found: Evaluation) -> dict[str, Any]:
     return {
-        **{metric: [round(interval.value, 5), _round(interval.low), _round(interval.high)] for metric, interval in found.metrics.items()},
+        **{metric: [_round(interval.value), _round(interval.low), _round(interval.high)] for metric, interval in found.metrics.items()},
         "n": found.n_histories,
         "fit_cpu_s": None if found.fit_cpu_s is None else round(found.fit_cpu_s, 1),
         "score_cpu_s": round(found.score_cpu_s, 2),
@@ -306,7 +312,7 @@ def _figures(found: Evaluation) -> dict[str, Any]:
 
 
 def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 5)
+    return None if value is None else round(value, 6)  # tables round to four digits, and should do so once
 
 
 def keep(key: str, measured: dict[str, Any], work: Path) -> None:
@@ -416,6 +422,8 @@ def table(results: Mapping[str, Any]) -> str:
         if weights := [(label, row["weights"]) for label, row in same if "weights" in row]:
             said = "; ".join(f"{label}: " + ", ".join(f"{member} {w:.2g}" for member, w in of.items() if w) for label, of in weights)
             parts.append(f"\nWeights, {said}.")
+        if mixed := [label for label, row in same if row.get("precision") == "bf16"]:
+            parts.append(f"\nTrained with `FOOTPATH_PRECISION=bf16`: {', '.join(mixed)}.")
         missing = [
             name(row, seed)[len(task) + 1 :] for row in rows() for seed in row.seeds if row.task == task and name(row, seed) not in results
         ]
@@ -429,6 +437,22 @@ def table(results: Mapping[str, Any]) -> str:
         ]:
             parts.append(f"\nMeasured with other settings than those above, and to be measured again: {'; '.join(older)}.")
     return "\n".join(parts)
+
+
+def with_figures(page: str, results: Mapping[str, Any]) -> str:
+    """A README whose table of models holds the refit figures of the measured rows; what was measured elsewhere stays as it is."""
+    lines = page.splitlines(keepends=True)
+    for place, line in enumerate(lines):
+        if not line.startswith("| [`") or len(cells := line.strip().strip("|").split("|")) != 6:
+            continue
+        model = cells[0].split("`")[1]
+        label = f"{model}-text" if "item-text" in cells[0] else model
+        for task, first in (("beauty loo", 2), ("ml-1m loo", 4)):
+            keys = [name(row, seed) for row in rows() if row.task == task and (row.label or row.model) == label for seed in row.seeds]
+            if of_seeds := [results[key] for key in keys if key in results]:
+                cells[first : first + 2] = [f" {_cell(of_seeds, 'refit', metric)} " for metric in ("recall@10", "ndcg@10")]
+        lines[place] = f"|{'|'.join(cells)}|\n"
+    return "".join(lines)
 
 
 def _against(row: Mapping[str, Any], other: str, kind: str = "against") -> str:

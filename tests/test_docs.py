@@ -160,6 +160,16 @@ def test_every_page_of_maths_has_a_worked_example() -> None:
 
 def test_the_tables_of_quality_are_those_of_the_measured_rows() -> None:
     """`python benchmarks/quality.py --table` writes them; in a process of its own, for it sets threads where it is imported."""
-    code = "import sys; sys.path.insert(0, 'benchmarks'); import quality; print(quality.MARK + quality.table(quality.read_results()))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert text_of("quality.md").endswith(found.stdout)
+    assert text_of("quality.md").endswith(_of_quality("print(quality.MARK + quality.table(quality.read_results()))"))
+
+
+def test_the_figures_of_the_readmes_are_those_of_the_measured_rows() -> None:
+    for page in ("README.md", "README.zh.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert text.count("\n| [`") > 15
+        assert text == _of_quality(f"print(quality.with_figures(open({page!r}, encoding='utf-8').read(), quality.read_results()), end='')")
+
+
+def _of_quality(code: str) -> str:
+    before = "import sys; sys.path.insert(0, 'benchmarks'); import quality; "
+    return subprocess.run([sys.executable, "-c", before + code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
