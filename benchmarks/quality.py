@@ -259,7 +259,7 @@ def measure(row: Row, seed: int, parts: Split, work: Path) -> dict[str, Any]:
         "epochs": epochs,
         **({"precision": found["held"].fitted_with["precision"]} if isinstance(found["held"], SequenceModel) else {}),
         "rule": "epoch of the best validation NDCG@10" if epochs else RULES.get(row.model, "nothing was chosen on validation"),
-        **({"weights": {label: round(float(weight), 4) for label, weight in weights_of(row, found["held"])}} if row.members else {}),
+        **({"shares": {label: round(float(share), 4) for label, share in shares_of(row, found["held"], parts)}} if row.members else {}),
         **{variant: _figures(found) for variant, found in figures.items()},
     }
 
@@ -293,9 +293,10 @@ def blended(row: Row, parts: Split, work: Path) -> dict[str, Recommender]:
     return {"held": held, "refit": held.settled().blend(members["refit"], parts.validation)}
 
 
-def weights_of(row: Row, fitted: Recommender) -> Iterator[tuple[str, float]]:
+def shares_of(row: Row, fitted: Recommender, parts: Split) -> Iterator[tuple[str, float]]:
     assert isinstance(fitted, Mixture)
-    yield from zip(row.members, fitted.weights_by_member().values(), strict=True)
+    assert parts.validation is not None
+    yield from zip(row.members, fitted.shares(parts.validation.histories).values(), strict=True)
 
 
 def catalog_fields(model: str) -> Mapping[str, Any]:
@@ -419,9 +420,9 @@ def table(results: Mapping[str, Any]) -> str:
             parts.append(f"\nAgainst `sasrec` of the same seed, refit ndcg@10: {'; '.join(pairs)}.")
         if pairs := [f"{label[:-2]}: {said}" for label, row in same if (said := _against(row, f"{task} sasrec", "against, mean of seeds"))]:
             parts.append(f"\nAgainst `sasrec`, means over three seeds, refit ndcg@10: {'; '.join(pairs)}.")
-        if weights := [(label, row["weights"]) for label, row in same if "weights" in row]:
-            said = "; ".join(f"{label}: " + ", ".join(f"{member} {w:.2g}" for member, w in of.items() if w) for label, of in weights)
-            parts.append(f"\nWeights, {said}.")
+        for kind, of in [(kind, row[kind]) for _, row in same for kind in ("shares", "weights") if kind in row]:
+            said = ", ".join(f"{member} {part:.2g}" for member, part in of.items() if part)
+            parts.append(f"\n{kind.capitalize()} of the mixture's members: {said}.")
         if mixed := [label for label, row in same if row.get("precision") == "bf16"]:
             parts.append(f"\nTrained with `FOOTPATH_PRECISION=bf16`: {', '.join(mixed)}.")
         missing = [

@@ -65,7 +65,7 @@ def test_the_winner_has_the_best_figure_on_validation(found: Best) -> None:
 def test_the_mixture_of_what_was_climbed_is_on_the_ladder(found: Best) -> None:
     mixture = next(rung for rung in found.figures["ladder"] if rung["name"] == "mixture")
     assert mixture["ndcg"] is not None or "time" in mixture["note"]
-    assert "weights:" in mixture["note"] or mixture["ndcg"] is None
+    assert "shares:" in mixture["note"] or mixture["ndcg"] is None
 
 
 def test_the_budget_holds_from_begin_to_end(found: Best) -> None:

@@ -507,6 +507,22 @@ def test_too_few_histories_to_hold_any_out_weigh_all_members_alike() -> None:
     assert raw["planted"] == pytest.approx(100 * raw["planted-2"], rel=1e-3) or raw["planted"] > 50 * raw["planted-2"]
 
 
+def test_shares_tell_how_much_each_member_has_to_say_on_every_scale(mixed: Any) -> None:
+    """A member whose scores are a hundred times as large has as much to say with a hundredth of the weight."""
+    train, _, histories, _ = mixed
+    for normalise, weights in (("softmax", "1,0.01"), ("zscore", "1,1"), ("rank", "1,1")):
+        blend = Mixture(models="planted,planted", fields="planted-2.scale=100", normalise=normalise, weights=weights).fit(train)
+        assert blend.shares(histories) == pytest.approx({"planted": 0.5, "planted-2": 0.5}, abs=0.01)
+    blend = Mixture(models="planted,markov,planted", normalise="zscore", weights="3,0,1").fit(train)
+    assert blend.shares(histories) == pytest.approx({"planted": 0.75, "markov": 0.0, "planted-2": 0.25})
+    everything = SequenceDataset.from_lists([["a"], ["a"]])
+    nothing_to_order = Mixture(models="popularity,popularity", weights="1,3").fit(everything)
+    assert nothing_to_order.shares(everything) == {"popularity": 0.25, "popularity-2": 0.75}
+    assert nothing_to_order.shares(everything.between(0, 0)) == {"popularity": 0.25, "popularity-2": 0.75}
+    with pytest.raises(ConfigError, match="vocabulary"):
+        blend.shares(everything)
+
+
 def test_members_that_are_fitted_already_are_blended_without_fitting(blend: Mixture, mixed: Any) -> None:
     train, validation, histories, _ = mixed
     fresh = Mixture(models="markov,item_knn")
@@ -635,6 +651,8 @@ def test_an_unfitted_mixture_says_so(mixed: Any) -> None:
     model = Mixture(models="markov")
     with pytest.raises(NotFittedError, match="Mixture is not fitted"):
         model.score(mixed[2])
+    with pytest.raises(NotFittedError, match="Mixture is not fitted"):
+        model.shares(mixed[2])
     for ask in (model.settled, model.state, model.weights_by_member):
         with pytest.raises(NotFittedError, match="Mixture is not fitted"):
             ask()

@@ -23,7 +23,7 @@ from footpath.experiments import tune, validation
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import EpochFigures, Iterative, Recommender, Settled, hyperparameters
-from footpath.sequences.dataset import ItemFeatures
+from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.split import Holdout, Split
 
 State = Literal["finished", "stopped", "left out"]
@@ -364,7 +364,9 @@ class Ladder:
                 per_list[halves == half] = validation.ndcg(blended, replace(self.parts, validation=judge), tell)
                 judge_s += time.monotonic() - judged
         blended = fresh.blend(models, self.parts.validation, progress=tell)
-        weights = ", ".join(f"{member} {weight:.2g}" for member, weight in blended.weights_by_member().items())
+        shares = ", ".join(
+            f"{member} {share:.0%}".replace("%", " %") for member, share in blended.shares(self.parts.validation.histories).items()
+        )
         rung = Rung(
             name,
             "mixture",
@@ -372,7 +374,7 @@ class Ladder:
             cpu_s=round(time.process_time() - cpu, 2),
             fit_s=round(sum(map(self.refit_s, members)) / self.refit_share, 2),  # to fit it again is to fit its members again
             judge_s=round(judge_s, 2),
-            note=f"weights: {weights}; judged on histories that its weights were not learned on",
+            note=f"shares: {shares}; judged on histories that its weights were not learned on",
         )
         self._add(rung, blended, per_list)
 
@@ -439,7 +441,7 @@ class _Blends(Protocol):
 
 
 class _Blended(Recommender, Protocol):
-    def weights_by_member(self) -> dict[str, float]: ...
+    def shares(self, histories: SequenceDataset) -> dict[str, float]: ...
 
 
 class _Watch:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from scipy.stats import rankdata
 
 from footpath.errors import ConfigError, DataError, NotFittedError, RunError, did_you_mean
@@ -47,6 +47,7 @@ _MOST_ASKED: Final = 2_000  # validation histories that weights are learned on
 _FEWEST_ASKED: Final = 10  # fewer say nothing, then all members count the same
 _TOP: Final = 200  # items that a member may add to the candidates of a history
 _MOST_CANDIDATES: Final = 1_000
+_MOST_TOLD: Final = 256  # histories that shares are told of
 _NO_CANDIDATE: Final = np.float32(-1e30)
 _STEPS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 _RANK_OFFSET: Final = 60.0
@@ -171,9 +172,29 @@ class Mixture:
         return scores
 
     def weights_by_member(self) -> dict[str, float]:
-        """The weight of each member; raises NotFittedError."""
+        """The weight of each member, on the scale of the mixture; raises NotFittedError. `shares` tells how much each has to say."""
         self._fitted()
         return dict(zip(self._labels(), self._weights.tolist(), strict=True))
+
+    def shares(self, histories: SequenceDataset) -> dict[str, float]:
+        """How much each member has to say: weight times the mean standard deviation of its scores among candidates of a history; sum 1.
+
+        On a scale where members spread differently a weight alone does not tell. Candidates are the 200 items that each member with a
+        weight puts first, seen or not, of at most 256 of the histories. Raises NotFittedError, ConfigError (another vocabulary).
+        """
+        check_histories(self, histories)
+        some = histories.take(np.unique(np.linspace(0, len(histories) - 1, min(len(histories), _MOST_TOLD)).astype(np.int64)))
+        found = [member.score(some) if weight else None for member, weight in zip(self._members, self._weights, strict=True)]
+        top = min(histories.n_items - 1, _TOP)
+        candidates = _each_once([top_k(scores, top)[0] for scores in found if scores is not None])
+        asked = candidates.any(axis=1)
+        parts = np.zeros(len(found))
+        for m, scores in enumerate(found):
+            if scores is not None and asked.any():
+                scaled = on_one_scale(scores, self._scale, candidates)[asked]
+                parts[m] = self._weights[m] * scaled.std(axis=1, where=candidates[asked] > 0).mean()
+        parts = parts if parts.any() else self._weights
+        return dict(zip(self._labels(), (parts / parts.sum()).tolist(), strict=True))
 
     def state(self) -> Mapping[str, np.ndarray]:
         members = {f"{m}.{name}": array for m, member in enumerate(self._fitted()) for name, array in member.state().items()}
@@ -411,9 +432,7 @@ def gather_evidence(
         chunk = histories.take(chosen[part])
         times = None if asked.request_times is None else asked.request_times[chosen[part]]
         found = [member.score(chunk, times) for member in members]
-        best = np.sort(np.concatenate([top_k(masked(scores.copy(), chunk, repeat=repeat), top)[0] for scores in found], axis=1))
-        best[:, 1:][best[:, 1:] == best[:, :-1]] = 0
-        candidates[part] = np.sort(best)[:, -size:]  # zeros first, then each item once
+        candidates[part] = _each_once([top_k(masked(scores.copy(), chunk, repeat=repeat), top)[0] for scores in found])[:, -size:]
         some = candidates[part].any(axis=1)
         for m, scores in enumerate(found):
             for scale in scales:
@@ -432,6 +451,13 @@ def gather_evidence(
     places = np.minimum(np.searchsorted(keys, answers), len(keys) - 1)
     places = places[keys[places] == answers]
     return Evidence(values, spreads, places // size, places % size, np.cumsum(_DISCOUNTS)[np.minimum(lengths, _K) - 1])
+
+
+def _each_once(lists: Sequence[Int32[np.ndarray, "B K"]]) -> Int64[np.ndarray, "B C"]:
+    """The items of several lists a row, in order: zeros first, then each item once."""
+    items = np.sort(np.concatenate(lists, axis=1).astype(np.int64), axis=1)
+    items[:, 1:][items[:, 1:] == items[:, :-1]] = 0
+    return np.sort(items, axis=1)
 
 
 def learn_weights(evidence: Evidence, *, seed: int = 0) -> tuple[Scale, Float64[np.ndarray, " M"]]:
