@@ -47,7 +47,7 @@ _MOST_ASKED: Final = 2_000  # validation histories that weights are learned on
 _FEWEST_ASKED: Final = 10  # fewer say nothing, then all members count the same
 _TOP: Final = 200  # items that a member may add to the candidates of a history
 _MOST_CANDIDATES: Final = 1_000
-_MOST_TOLD: Final = 256  # histories that shares are told of
+_MOST_SAMPLED: Final = 256  # histories that shares are measured on
 _NO_CANDIDATE: Final = np.float32(-1e30)
 _STEPS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 _RANK_OFFSET: Final = 60.0
@@ -183,7 +183,7 @@ class Mixture:
         weight puts first, seen or not, of at most 256 of the histories. Raises NotFittedError, ConfigError (another vocabulary).
         """
         check_histories(self, histories)
-        some = histories.take(np.unique(np.linspace(0, len(histories) - 1, min(len(histories), _MOST_TOLD)).astype(np.int64)))
+        some = histories.take(np.unique(np.linspace(0, len(histories) - 1, min(len(histories), _MOST_SAMPLED)).astype(np.int64)))
         found = [member.score(some) if weight else None for member, weight in zip(self._members, self._weights, strict=True)]
         top = min(histories.n_items - 1, _TOP)
         candidates = _each_once([top_k(scores, top)[0] for scores in found if scores is not None])
@@ -455,9 +455,9 @@ def gather_evidence(
 
 def _each_once(lists: Sequence[Int32[np.ndarray, "B K"]]) -> Int64[np.ndarray, "B C"]:
     """The items of several lists a row, in order: zeros first, then each item once."""
-    items = np.sort(np.concatenate(lists, axis=1).astype(np.int64), axis=1)
+    items = np.sort(np.concatenate(lists, axis=1), axis=1)
     items[:, 1:][items[:, 1:] == items[:, :-1]] = 0
-    return np.sort(items, axis=1)
+    return np.sort(items, axis=1).astype(np.int64)
 
 
 def learn_weights(evidence: Evidence, *, seed: int = 0) -> tuple[Scale, Float64[np.ndarray, " M"]]:
