@@ -13,11 +13,12 @@ from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from footpath.errors import ConfigError, NotFittedError
 from footpath.progress import Progress
 from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.impressions import Impressions
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
@@ -104,12 +105,36 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
+class ClickModel(Protocol):
+    """A dataclass whose init fields are its hyper-parameters and which says how likely an act on an item is, or how it will be rated."""
+
+    items: Vocabulary
+    tasks: tuple[str, ...]
+
+    def fit(self, train: Impressions, *, validation: Impressions | None = None, progress: Progress | None = None) -> Self:
+        """Learn all tasks that the impressions have labels of; validation may only choose when to stop."""
+        ...
+
+    def predict(self, rows: Impressions) -> Float64[np.ndarray, "R M"]:
+        """A column for each of `tasks`: a probability, or for `rating` a value. Labels are not read. Raises NotFittedError, ConfigError."""
+        ...
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        """What fit learned, as named arrays."""
+        ...
+
+    def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
+        """The inverse of `state`, on a model with the same hyper-parameters."""
+        ...
+
+
 RETRIEVE_FROM: Final = 2**17
 """Items; with more, `recommend` asks a Retriever to retrieve."""
 _RETRIEVED_AT_ONCE: Final = 1024
 
 
-def hyperparameters(model: Recommender) -> dict[str, Any]:
+def hyperparameters(model: Recommender | ClickModel) -> dict[str, Any]:
     """The init fields of a model by name."""
     return {f.name: getattr(model, f.name) for f in dataclasses.fields(model) if f.init}  # type: ignore[arg-type]
 

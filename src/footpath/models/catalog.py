@@ -32,7 +32,12 @@ Family = Literal[
     "convolution",
     "attention",
     "mixture",
+    "response",
+    "rating",
+    "two stages",
 ]
+Answers = Literal["items", "responses", "ratings"]
+"""What a model is asked: which items come next (a Recommender), or how likely an act on an item is, or its rating (a ClickModel)."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Entry:
     family: Family
     paper: str
     extra: str | None = None
+
+    @property
+    def answers(self) -> Answers:
+        return "responses" if self.family == "response" else "ratings" if self.family == "rating" else "items"
 
 
 _MODELS: Mapping[str, Entry] = {
@@ -72,9 +81,9 @@ _MODELS: Mapping[str, Entry] = {
 }
 
 
-def names() -> list[str]:
-    """Every name that `create` takes."""
-    return list(_MODELS)
+def names(answers: Answers | None = None) -> list[str]:
+    """Every name that `create` takes, or those of the models that answer one kind of question."""
+    return [name for name, entry in _MODELS.items() if answers in (None, entry.answers)]
 
 
 def entry(name: str) -> Entry:

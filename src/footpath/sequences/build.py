@@ -10,7 +10,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float32, Int8
+from jaxtyping import Float32, Int8, Int64
 
 from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
@@ -25,10 +25,12 @@ from footpath.sequences.vocabulary import Vocabulary
 class Aligned:
     """Sequences with further columns of the log, one entry an event, in the order of the sequences.
 
+    places: of each event among all acts of its user, as the log's `position`.
     counts: events of the log that are not in the sequences, by reason (`without_item`, `impressions` or `other_types`, `below_core`).
     """
 
     dataset: SequenceDataset
+    places: Int64[np.ndarray, " E"]
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
         "without_item": n_typed - table.num_rows,
         "below_core": table.num_rows - dataset.n_events,
     }
-    return Aligned(dataset, {name: arranged.strings(table[name]) for name in columns}, counts)
+    return Aligned(dataset, arranged.numbers(positions), {name: arranged.strings(table[name]) for name in columns}, counts)
 
 
 def acts_of(

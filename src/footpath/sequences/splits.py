@@ -263,7 +263,7 @@ def _told(target_types: Sequence[str] | None) -> dict[str, Any]:
     return {} if target_types is None else {"target_types": list(target_types)}
 
 
-def split_labels(column: pa.Array, log_name: str) -> Int8[np.ndarray, " E"]:
+def split_labels(column: pa.Array | pa.ChunkedArray, log_name: str) -> Int8[np.ndarray, " E"]:
     """Codes of `SPLIT_LABELS`; an event without a label is train. Raises ConfigError where no event has one."""
     if column.null_count == len(column):
         raise ConfigError(
@@ -274,7 +274,7 @@ def split_labels(column: pa.Array, log_name: str) -> Int8[np.ndarray, " E"]:
     strange = column.filter(pc.and_(pc.is_null(codes), pc.is_valid(column)))
     if len(strange):
         raise DataError(f"split {strange[0].as_py()!r} in log {log_name!r} is not one of {', '.join(SPLIT_LABELS)}")
-    return np.from_dlpack(pc.fill_null(codes, _TRAIN)).astype(np.int8)
+    return pc.fill_null(codes, _TRAIN).to_numpy().astype(np.int8)
 
 
 def iso_time(microseconds: int) -> str:
