@@ -13,7 +13,20 @@ import footpath
 from footpath.models import catalog
 
 SOURCE = Path(footpath.__file__).parent
-NOT_MODELS = {"__init__", "catalog", "storage", "histories", "layers", "item_table", "item_text", "network", "retrieval", "sequence_model"}
+NOT_MODELS = {
+    "__init__",
+    "catalog",
+    "storage",
+    "histories",
+    "layers",
+    "item_table",
+    "item_text",
+    "network",
+    "retrieval",
+    "sequence_model",
+    "features",
+    "neural_click_model",
+}
 
 
 def test_importing_footpath_loads_neither_torch_nor_a_model() -> None:

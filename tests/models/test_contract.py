@@ -60,7 +60,7 @@ def fitted(log: SequenceDataset) -> dict[str, Recommender]:
     return {}
 
 
-@pytest.fixture(params=catalog.names())
+@pytest.fixture(params=catalog.names("items"))
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -74,7 +74,7 @@ def model(name: str, fitted: dict[str, Recommender], log: SequenceDataset) -> Re
 
 
 def test_every_family_says_what_its_models_can_learn() -> None:
-    assert {family(name) for name in catalog.names()} <= set(PATTERN)
+    assert {family(name) for name in catalog.names("items")} <= set(PATTERN)
 
 
 def test_learns_its_planted_pattern(name: str, log: SequenceDataset) -> None:

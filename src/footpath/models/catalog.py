@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from footpath.errors import ConfigError, MissingExtraError, did_you_mean
-from footpath.recommender import Recommender
+from footpath.recommender import ClickModel, Recommender
 
 Family = Literal[
     "popularity",
@@ -118,9 +118,31 @@ def create(name: str, **fields: object) -> Recommender:
 
     Raises ConfigError for an unknown name or field or a value that its field cannot take, MissingExtraError.
     """
+    return _create(name, fields)
+
+
+def recommender(name: str, **fields: object) -> Recommender:
+    """`create` of a model that is asked which items come next; raises ConfigError for any other."""
+    _check_answers(name, ("items",), "says which items come next")
+    return _create(name, fields)
+
+
+def click_model(name: str, **fields: object) -> ClickModel:
+    """`create` of a model that is asked how likely an act on an item is, or how it is rated; raises ConfigError for any other."""
+    _check_answers(name, ("responses", "ratings"), "says how likely an act on an item is")
+    return _create(name, fields)
+
+
+def _check_answers(name: str, wanted: tuple[Answers, ...], does: str) -> None:
+    if entry(name).answers not in wanted:
+        there_are = ", ".join(other for answers in wanted for other in names(answers))
+        raise ConfigError(f"{name} answers another question; a model that {does} is one of {there_are}")
+
+
+def _create(name: str, fields: Mapping[str, object]) -> Any:
     model = model_class(name)
     hints = get_type_hints(model)
-    known = [f.name for f in dataclasses.fields(model) if f.init]  # type: ignore[arg-type]
+    known = [f.name for f in dataclasses.fields(model) if f.init]
     typed = {}
     for field, value in fields.items():
         if field not in known:
@@ -130,7 +152,7 @@ def create(name: str, **fields: object) -> Recommender:
     return model(**typed)
 
 
-def model_class(name: str) -> type[Recommender]:
+def model_class(name: str) -> Any:
     """The class of a model; raises ConfigError, MissingExtraError."""
     found = entry(name)
     try:
@@ -142,7 +164,7 @@ def model_class(name: str) -> type[Recommender]:
     return getattr(module, found.class_name)
 
 
-def name_of(model: Recommender) -> str:
+def name_of(model: Recommender | ClickModel) -> str:
     """The name under which the catalog lists this model's class; raises ConfigError where it does not."""
     module, class_name = type(model).__module__, type(model).__qualname__
     for name, listed in _MODELS.items():
@@ -155,8 +177,8 @@ def _read(listed: Entry) -> dict[str, Any]:
     tree = _parsed(listed.module)
     found = _class(tree, listed.class_name)
     own = _defaults(found)
-    extends = any(isinstance(above, ast.Name) and above.id == _EXTENDED[1] for above in found.bases)
-    inherited = _defaults(_class(_parsed(_EXTENDED[0]), _EXTENDED[1])) if extends else {}
+    extended = [above.id for above in found.bases if isinstance(above, ast.Name) and above.id in _EXTENDED]
+    inherited = _defaults(_class(_parsed(_EXTENDED[extended[0]]), extended[0])) if extended else {}
     idea = (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
     return {
         "idea": idea,
@@ -168,8 +190,8 @@ def _read(listed: Entry) -> dict[str, Any]:
     }
 
 
-_EXTENDED = ("sequence_model", "SequenceModel")
-"""File and class whose fields its models have too."""
+_EXTENDED = {"SequenceModel": "sequence_model", "NeuralClickModel": "neural_click_model"}
+"""Classes whose fields their models have too, and the file of each."""
 
 
 def _parsed(module: str) -> ast.Module:

@@ -305,7 +305,7 @@ def _check_columns(features: Features, train: Impressions) -> None:
             if column.place != "moment" and area >= _TOLD_BY:
                 raise DataError(
                     f"column {column.name!r} alone tells {task!r} (AUC {area:.3f} on impressions that it was not fitted on): it was "
-                    f"probably recorded after the act. Leave it out (without={column.name}), or keep only what was known when the item was shown"
+                    f"probably recorded after the act. Leave it out (without={column.name}), or keep what was known when the item was shown"
                 )
 
 

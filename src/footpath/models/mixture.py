@@ -251,7 +251,7 @@ class Mixture:
         return members
 
     def _default(self, name: str, given: Mapping[str, Any] | None = None) -> Recommender:
-        has_seed = any(f.name == "seed" and f.init for f in dataclasses.fields(catalog.model_class(name)))  # type: ignore[arg-type]
+        has_seed = any(f.name == "seed" and f.init for f in dataclasses.fields(catalog.model_class(name)))
         return catalog.create(name, **({"seed": self.seed} if has_seed else {}) | dict(given or {}))
 
     def _fitted(self) -> list[Recommender]:

@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 
 from footpath.errors import ConfigError, NotFittedError, RunError
 from footpath.models import catalog
-from footpath.recommender import Recommender, hyperparameters
+from footpath.recommender import ClickModel, Recommender, hyperparameters
 from footpath.sequences.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -31,7 +31,7 @@ _MANIFEST, _WEIGHTS, _ITEMS = "model.json", "weights.safetensors", "items.parque
 _AGAIN = "fit and save the model again"
 
 
-def save_model(model: Recommender, directory: Path) -> None:
+def save_model(model: Recommender | ClickModel, directory: Path) -> None:
     """Write a fitted model in one step: the directory is complete or, after a failure, as it was before.
 
     A model that is there already is replaced. Raises NotFittedError, ConfigError (the class is not in the catalog), RunError (the
@@ -65,8 +65,18 @@ def save_model(model: Recommender, directory: Path) -> None:
 def load_model(directory: Path) -> Recommender:
     """The model that `save_model` wrote: its scores are the same to the last bit.
 
-    Raises RunError where a file is missing, damaged, foreign or of a newer version, MissingExtraError.
+    Raises RunError where a file is missing, damaged, foreign or of a newer version, or where the model answers another question than which
+    items come next (`load_click_model` loads it); MissingExtraError.
     """
+    return _load(directory, ("items",), "load_click_model")
+
+
+def load_click_model(directory: Path) -> ClickModel:
+    """`load_model` of a model that says how likely an act on an item is, or how it is rated."""
+    return _load(directory, ("responses", "ratings"), "load_model")
+
+
+def _load(directory: Path, answers: tuple[str, ...], otherwise: str) -> Any:
     directory = Path(directory)
     manifest = _read_manifest(directory / _MANIFEST)
     for file, expected in manifest["sha256"].items():
@@ -75,7 +85,9 @@ def load_model(directory: Path) -> Recommender:
         if (found := _sha256(directory / file)) != expected:
             raise RunError(f"{directory / file} is damaged: its SHA-256 is {found[:12]}..., not {expected[:12]}...; {_AGAIN}")
     try:
-        model = catalog.create(manifest["name"], **manifest["hyperparameters"])
+        if catalog.entry(manifest["name"]).answers not in answers:
+            raise RunError(f"{directory} holds {manifest['name']}, a model that answers another question: load it with {otherwise}")
+        model: Any = catalog.create(manifest["name"], **manifest["hyperparameters"])
         state = load_file(directory / _WEIGHTS)
         ids = pq.read_table(directory / _ITEMS)["item_id"].combine_chunks()
         return model.restore(Vocabulary(ids), state)
