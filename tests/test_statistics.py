@@ -19,6 +19,9 @@ from footpath.statistics import (
     benjamini_hochberg,
     bootstrap_means,
     calibration,
+    calibration_cells,
+    drawn_interval,
+    drawn_sums,
     gini,
     holm,
     paired_difference,
@@ -332,3 +335,62 @@ def test_the_interval_of_an_auc_covers_the_truth_as_often_as_it_says() -> None:
     labels = np.repeat([1, 0], [60, 140])
     found = [auc_interval(labels, rng.normal(labels, 1.0)) for _ in range(400)]
     assert np.mean([one.low <= truth <= one.high for one in found]) == pytest.approx(0.95, abs=0.03)
+
+
+def clustered(rng: np.random.Generator, users: int = 80) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, scores and users; the rows of a user resemble one another in both."""
+    of = np.repeat(np.arange(users), rng.poisson(8, users) + 1)
+    user = rng.normal(0, 1.5, users)[of]
+    return rng.random(len(of)) < 1 / (1 + np.exp(1 - user)), user + rng.normal(0, 1, len(of)), of
+
+
+def test_an_auc_over_users_of_one_row_each_is_that_of_delong() -> None:
+    rng = np.random.default_rng(11)
+    labels, scores = rng.random(300) < 0.3, rng.normal(size=300).round(1)
+    assert auc_interval(labels, scores, groups=rng.permutation(300)) == auc_interval(labels, scores)
+
+
+def test_an_auc_over_users_has_the_interval_of_drawing_users() -> None:
+    rng = np.random.default_rng(12)
+    labels, scores, users = clustered(rng, 200)
+    found, blind = auc_interval(labels, scores, groups=users), auc_interval(labels, scores)
+    rows_of = [np.flatnonzero(users == user) for user in range(200)]
+    drawn = []
+    for _ in range(600):
+        rows = np.concatenate([rows_of[user] for user in rng.integers(0, 200, 200)])
+        drawn.append(auc(labels[rows], scores[rows]))
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.std(drawn), rel=0.1)
+    assert found.high - found.low > 1.3 * (blind.high - blind.low)
+
+
+def test_an_auc_over_users_covers_the_truth_where_that_over_rows_does_not() -> None:
+    rng = np.random.default_rng(13)
+    labels, scores, _ = clustered(rng, 100_000)
+    truth = auc(labels, scores)
+    held = []
+    for _ in range(300):
+        labels, scores, users = clustered(rng)
+        held.append([one.low <= truth <= one.high for one in (auc_interval(labels, scores, groups=users), auc_interval(labels, scores))])
+    over_users, over_rows = np.mean(held, axis=0)
+    assert over_users == pytest.approx(0.95, abs=0.03)
+    assert over_rows < 0.88
+
+
+def test_positives_of_one_user_have_an_auc_and_no_interval() -> None:
+    found = auc_interval([1, 1, 0, 0], [0.9, 0.8, 0.1, 0.2], groups=np.array([0, 0, 1, 2]))
+    assert found.to_dict() == {"value": 1.0, "low": None, "high": None, "n": 4}
+
+
+def test_drawn_sums_are_those_behind_the_interval_of_a_mean() -> None:
+    values = np.random.default_rng(14).random((300, 1))
+    draws = drawn_sums(values, seed=5)[:, 0] / 300
+    mean = bootstrap_means(values, seed=5)[0]
+    assert drawn_interval(mean.value, draws, 300) == Interval(*(pytest.approx(x) for x in (mean.value, mean.low, mean.high)), 300)  # type: ignore[arg-type]
+    assert np.isnan(drawn_interval(1.0, np.full(10, np.nan), 1).low)
+
+
+def test_cells_are_the_bins_of_calibration() -> None:
+    p = np.random.default_rng(15).beta(1, 20, 500)
+    for equal in ("width", "mass"):
+        counts = np.bincount(calibration_cells(p, bins=7, equal=equal))  # type: ignore[arg-type]
+        assert counts[counts > 0].tolist() == calibration(np.zeros(500), p, bins=7, equal=equal).n.tolist()  # type: ignore[arg-type]

@@ -23,9 +23,13 @@ NOT_MODELS = {
     "item_text",
     "network",
     "retrieval",
+    "reranking",
     "sequence_model",
     "features",
+    "responses",
+    "response_layers",
     "neural_click_model",
+    "rating_histories",
 }
 
 

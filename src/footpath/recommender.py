@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
@@ -17,6 +18,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 
 from footpath.errors import ConfigError, NotFittedError
 from footpath.progress import Progress
+from footpath.rules import ListRules, Rules
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.impressions import Impressions
 from footpath.sequences.split import Holdout
@@ -167,6 +169,7 @@ def recommend(
     *,
     repeat: bool = False,
     candidates: Sequence[str] | None = None,
+    rules: Rules | None = None,
     request_times: Int64[np.ndarray, " B"] | None = None,
     memory_mib: int = 32,
     progress: Progress | None = None,
@@ -175,6 +178,8 @@ def recommend(
 
     memory_mib: small by default, for memory in small pieces is used again while large ones are fetched anew, at several times the price.
     repeat: whether items of the history may be recommended. candidates: only these item ids; unknown ones are refused.
+    rules: what lists must and must not hold. Pinned items are listed whether seen, among the candidates or not, with the score that the
+    model gives them, NaN where it retrieves.
     Equal scores are ordered by index, which is shuffled when the vocabulary is built. Above `RETRIEVE_FROM` items a Retriever is asked
     to retrieve: the same lists, but for items whose scores differ by rounding alone. Raises ConfigError (also where the histories
     were built with another vocabulary than the model's), NotFittedError.
@@ -199,6 +204,10 @@ def recommend(
             unknown = [id for id in candidates if id not in model.items]
             raise ConfigError(f"{len(unknown)} of {len(candidates)} candidates are unknown to the model, such as {unknown[0]!r}")
     k_found = min(k, n_items - 1)
+    listing = None
+    if rules is not None:
+        features = histories.item_features
+        listing = rules.encoded(model.items, k, None if features is None else features.categories)
     indexes = np.zeros((len(histories), k), np.int32)
     scores = np.full((len(histories), k), -np.inf, np.float32)
     if candidates is None and n_items > RETRIEVE_FROM and isinstance(model, Retriever):
@@ -206,8 +215,11 @@ def recommend(
             chunk = histories.between(start, start + _RETRIEVED_AT_ONCE)
             stop = start + len(chunk)
             times = None if request_times is None else request_times[start:stop]
-            found = model.retrieve(chunk, k_found, request_times=times, exclude_seen=not repeat)
-            indexes[start:stop, :k_found], scores[start:stop, :k_found] = found
+            retrieve = partial(model.retrieve, chunk, request_times=times, exclude_seen=not repeat)
+            if listing is None:
+                indexes[start:stop, :k_found], scores[start:stop, :k_found] = retrieve(k_found)
+            else:
+                indexes[start:stop], scores[start:stop] = _ruled(listing, retrieve, k, n_items - 1)
             if progress is not None:
                 progress("recommending", stop, len(histories))
         return Recommendations(model.items, histories.users, indexes, scores)
@@ -222,13 +234,34 @@ def recommend(
                 f"{type(model).__name__}.score must return a row for each history and a column for each item, "
                 f"{(len(chunk), n_items)}, got {table.shape}"
             )
+        pinned = None if listing is None else table[:, listing.pinned]
         table = masked(table, chunk, repeat=repeat)
         if allowed is not None:
             table[:, ~allowed] = -np.inf
-        indexes[start:stop, :k_found], scores[start:stop, :k_found] = top_k(table, k_found)
+        if listing is None:
+            indexes[start:stop, :k_found], scores[start:stop, :k_found] = top_k(table, k_found)
+        else:
+            table[:, listing.set_apart] = -np.inf
+            indexes[start:stop], scores[start:stop] = _ruled(listing, partial(top_k, table), k, n_items - 1, pinned)
         if progress is not None:
             progress("recommending", stop, len(histories))
     return Recommendations(model.items, histories.users, indexes, scores)
+
+
+def _ruled(
+    listing: ListRules,
+    best: Callable[[int], tuple[Int32[np.ndarray, "B C"], Float32[np.ndarray, "B C"]]],
+    k: int,
+    most: int,
+    pinned_scores: Float32[np.ndarray, "B P"] | None = None,
+) -> tuple[Int32[np.ndarray, "B K"], Float32[np.ndarray, "B K"]]:
+    """Lists under rules, from as many of the best items as it takes."""
+    asked = min(most, k + len(listing.set_apart))
+    while True:
+        indexes, scores, complete = listing.apply(*best(asked), k, pinned_scores)
+        if asked == most or complete.all():
+            return indexes, scores
+        asked = min(most, 4 * asked)
 
 
 def masked(scores: Float32[np.ndarray, "B N"], histories: SequenceDataset, *, repeat: bool) -> Float32[np.ndarray, "B N"]:

@@ -85,7 +85,7 @@ def bootstrap_means(
     clusters, n_clusters = _sums(parts, groups), _sums(present.astype(np.float64), groups)
     sums, masses = np.split(clusters.sum(axis=0), 2)
     means = _ratio(sums, masses)
-    draws = np.concatenate([_ratio(*np.split(counts @ clusters, 2, axis=1)) for counts in _resampled(len(clusters), resamples, seed)])
+    draws = _ratio(*np.split(drawn_sums(clusters, resamples=resamples, seed=seed), 2, axis=1))
     low, high = _percentiles(draws, confidence)
     bounds = np.fmin(low, means), np.fmax(high, means)  # equal values sum to the same but for the last bits
     spread = (n_clusters > 0).sum(axis=0) > 1
@@ -93,6 +93,23 @@ def bootstrap_means(
         Interval(float(mean), float(low) if known else np.nan, float(high) if known else np.nan, int(n))
         for mean, low, high, known, n in zip(means, *bounds, spread, present.sum(axis=0), strict=True)
     ]
+
+
+def drawn_sums(sums: Float64[np.ndarray, "G M"], *, resamples: int = 1_000, seed: int = 0) -> Float64[np.ndarray, "R M"]:
+    """What the columns sum to in each bootstrap resample of G groups: for the interval of what is computed from several sums.
+
+    The draws are those of `bootstrap_means` with as many groups and the same seed.
+    """
+    return np.concatenate([counts @ sums for counts in _resampled(len(sums), resamples, seed)])
+
+
+def drawn_interval(value: float, draws: Float64[np.ndarray, " R"], n: int, *, confidence: float = 0.95) -> Interval:
+    """The percentile interval of a figure from its resamples; resamples in which it is undefined are left out."""
+    _check_draws("resamples", len(draws), confidence)
+    low, high = _percentiles(draws[:, None], confidence)[:, 0]
+    if np.isnan(low):
+        return Interval(value, n=n)
+    return Interval(value, float(np.fmin(low, value)), float(np.fmax(high, value)), n)
 
 
 def paired_difference(
@@ -248,19 +265,31 @@ def ratio_errors(
     return value[()], error[()]
 
 
-def auc_interval(labels: ArrayLike, scores: ArrayLike, *, confidence: float = 0.95) -> Interval:
+def auc_interval(
+    labels: ArrayLike, scores: ArrayLike, *, groups: Int64[np.ndarray, " E"] | None = None, confidence: float = 0.95
+) -> Interval:
     """The AUC with DeLong's interval, within [0, 1]; NaN with fewer than two rows of a class.
 
-    DeLong, DeLong and Clarke-Pearson, Biometrics 1988, by mid-ranks as in Sun and Xu, IEEE SPL 2014.
+    groups: what is independent, such as the user of each row (codes from 0), for rows of one user resemble one another and DeLong takes
+    every row for a witness of its own; then NaN with fewer than two groups that have a class. Obuchowski's variance adds up each group's
+    part before squaring, and is DeLong's where every group is one row; a bootstrap of groups agrees and costs a thousand times as much.
+    DeLong, DeLong and Clarke-Pearson, Biometrics 1988, by mid-ranks as in Sun and Xu, IEEE SPL 2014; Obuchowski, Biometrics 1997.
     """
     positive, scores = check_labels(labels), np.asarray(scores, np.float64)
+    groups = np.arange(len(positive)) if groups is None else groups
+    _check_lengths("labels, scores and groups", len(positive), len(scores), len(groups))
     value, m, n = auc(positive, scores), int(positive.sum()), int((~positive).sum())
-    if m < 2 or n < 2:
+    with_positive, with_negative = len(np.unique(groups[positive])), len(np.unique(groups[~positive]))
+    if min(with_positive, with_negative) < 2:
         return Interval(value, n=len(positive))
-    ranks = _mid_ranks(scores)
-    of_positive = (ranks[positive] - _mid_ranks(scores[positive])) / n
-    of_negative = 1 - (ranks[~positive] - _mid_ranks(scores[~positive])) / m
-    half = quantile_of(confidence) * float(np.sqrt(of_positive.var(ddof=1) / m + of_negative.var(ddof=1) / n))
+    ranks, n_groups = _mid_ranks(scores), len(np.unique(groups))
+    of_positive = (ranks[positive] - _mid_ranks(scores[positive])) / n - value
+    of_negative = 1 - (ranks[~positive] - _mid_ranks(scores[~positive])) / m - value
+    a = np.bincount(groups[positive], of_positive, int(groups.max()) + 1) / m
+    b = np.bincount(groups[~positive], of_negative, int(groups.max()) + 1) / n
+    factors = (count / (count - 1) for count in (with_positive, with_negative, n_groups))
+    variance = sum(factor * part for factor, part in zip(factors, (a @ a, b @ b, 2 * (a @ b)), strict=True))
+    half = quantile_of(confidence) * float(np.sqrt(max(0.0, variance)))
     return Interval(value, max(0.0, value - half), min(1.0, value + half), len(positive))
 
 
@@ -287,16 +316,23 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15, 
     positive, p = check_labels(labels), np.asarray(probabilities, np.float64)
     _check_lengths("labels and probabilities", len(positive), len(p))
     check_probabilities(p)
+    cell = calibration_cells(p, bins=bins, equal=equal)
+    n = np.bincount(cell)
+    kept = n > 0
+    means = [np.bincount(cell, column)[kept] / n[kept] for column in (p, positive.astype(np.float64))]
+    return Calibration(n[kept], *means)
+
+
+def calibration_cells(
+    probabilities: Float64[np.ndarray, " E"], *, bins: int = 15, equal: Literal["width", "mass"] = "width"
+) -> Int64[np.ndarray, " E"]:
+    """The bin of each probability, from 0; some may be empty."""
     if bins < 1:
         raise ConfigError(f"bins must be at least 1, got {bins}")
     edges = np.linspace(0, 1, bins + 1)[1:-1]
-    if equal == "mass":
-        edges = np.unique(np.quantile(p, edges, method="inverted_cdf")) if len(p) else edges
-    cell = np.searchsorted(edges, p, side="left")
-    n = np.bincount(cell, minlength=len(edges) + 1)
-    kept = n > 0
-    means = [np.bincount(cell, column, len(n))[kept] / n[kept] for column in (p, positive.astype(np.float64))]
-    return Calibration(n[kept], *means)
+    if equal == "mass" and len(probabilities):
+        edges = np.unique(np.quantile(probabilities, edges, method="inverted_cdf"))
+    return np.searchsorted(edges, probabilities, side="left")
 
 
 def check_probabilities(probabilities: Float64[np.ndarray, " E"]) -> None:

@@ -13,13 +13,13 @@ N_TASTES, PER_TASTE = 3, 6
 SECOND = 1_000_000
 
 
-def tastes(n_users: int = 80, shown: int = 24, seed: int = 0, *, rating: bool = False) -> Impressions:
+def tastes(n_users: int = 160, shown: int = 24, seed: int = 0, *, rating: bool = False) -> Impressions:
     """Users of one of three tastes, each shown items of all tastes, one after another: those of the user's own are mostly clicked.
 
-    A click is an event of the trail, by which the taste can be told. `favourite` in the context is a user's taste in a third of the rows
-    and empty in the others; `noise` is a number without a meaning. cart: half of the clicks. The last item of each taste is better than
-    others. rating: the task is instead a rating of 1 to 5 of every item shown, which is the event: own taste 4, others 2, better ones 1 more,
-    and a user's own mood.
+    A click is an event of the trail, by which the taste can be told. `favourite` in the context is a user's taste in a third of the
+    rows and empty in the others; `noise` is a number without a meaning. cart: half of the clicks. The last item of each taste is better
+    than others. rating: the task is instead a rating of 1 to 5 of every item shown, which is the event: own taste 4, others 2, better
+    ones 1 more, and a user's own mood.
     """
     rng = np.random.default_rng(seed)
     ids = [f"t{taste}-{i}" for taste in range(N_TASTES) for i in range(PER_TASTE)]
@@ -35,9 +35,9 @@ def tastes(n_users: int = 80, shown: int = 24, seed: int = 0, *, rating: bool = 
         for step in range(shown):
             kind, number = int(rng.integers(N_TASTES)), int(rng.integers(PER_TASTE))
             better = number == PER_TASTE - 1
-            clicked = rng.random() < (0.75 if kind == taste else 0.04) + 0.2 * better
+            clicked = rng.random() < (0.75 if kind == taste else 0.04) + 0.25 * better
             value = (4.0 if kind == taste else 2.0) + better + mood + 0.3 * rng.standard_normal()
-            time = (user * 7 + step * 1000) * SECOND
+            time = (user % 60 + step * 100) * SECOND
             rows["row"].append(user)
             rows["length"].append(len(trail))
             rows["item"].append(f"t{kind}-{number}")

@@ -31,12 +31,14 @@ PATTERN = {
     "content": "clusters",
     "linear": "clusters",
     "factorisation": "clusters",
+    "two stages": "clusters",
 }
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"dim": 8},
     "bpr": {"dim": 8, "epochs": 60, "learning_rate": 0.05},
     "bert4rec": {"dim": 32, "epochs": 200},
     "mixture": {"models": "markov,item_knn"},
+    "two_stage": {"n_candidates": 12},
 }
 QUICK_SEQUENCE_MODEL: dict[str, Any] = {"dim": 16, "epochs": 30, "batch_size": 16, "learning_rate": 0.01}
 

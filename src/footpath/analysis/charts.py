@@ -130,3 +130,31 @@ def points(
     """Dots: (x, y) or (x, y, what it is)."""
     drawn = [{"type": "scatter", "name": name, "data": [list(row) for row in rows]} for name, rows in series.items()]
     return {"xAxis": {"type": "value", "name": x_name}, "yAxis": {"type": "value", "name": y_name, "format": format}, "series": drawn}
+
+
+def reliability(
+    series: Mapping[str, Sequence[tuple[float, float, float, float, int]]],
+    *,
+    x_name: str = "predicted",
+    y_name: str = "observed",
+    n_name: str = "rows",
+    top: float | None = None,
+    scale: Literal["linear", "root"] = "linear",
+) -> dict[str, Any]:
+    """What was said against what happened, above the rows behind each dot: (predicted, observed, low, high, n), smallest predictions first.
+
+    Shares, in a square, beside the line on which both are equal. top: where both axes end, else at the largest share. scale: by its square
+    root a small share has the room that it needs, and the same number of rows has an interval of about the same length everywhere.
+    """
+    drawn = [
+        {"type": "custom", "renderItem": "reliability", "name": name, "data": [list(row) for row in rows]} for name, rows in series.items()
+    ]
+    largest = max((max(row[0], row[1]) for rows in series.values() for row in rows), default=1.0)
+    return {
+        "xAxis": {"type": "value", "name": x_name, "format": "share"},
+        "yAxis": {"type": "value", "name": y_name, "format": "share"},
+        "series": drawn,
+        "n_name": n_name,
+        "top": largest if top is None else top,
+        "scale": scale,
+    }

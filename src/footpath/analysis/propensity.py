@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 import ibis
@@ -13,10 +12,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float64
-from scipy.special import expit, logit, ndtr
+from scipy.special import ndtr
 
 from footpath.analysis.charts import lines
 from footpath.analysis.trail import CENTURY_DAYS, Trail, main_categories, trail
+from footpath.calibration import fit_calibrator
 from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.log import EventLog
@@ -137,7 +137,7 @@ def propensity(
         scores, gains = _boosted(train, [checked, test, everybody], seed)
     else:
         scores, gains = [_asked(model, part) for part in (checked, test, everybody)], None
-    calibrated = _calibrator(scores[0], checked.outcome)
+    calibrated = fit_calibrator(checked.outcome, scores[0])
     p, p_now = calibrated(scores[1]), calibrated(scores[2])
     table = _table(test, p, scores[1])
     marks = _marks([*train, checked, test], names, gains)
@@ -373,32 +373,6 @@ def _asked(model: Model, part: Cases) -> Float64[np.ndarray, " U"]:
     if not ((scores >= 0) & (scores <= 1)).all():
         raise DataError("the model must give scores between 0 and 1")
     return scores
-
-
-def _calibrator(
-    scores: Float64[np.ndarray, " U"], outcome: Bool[np.ndarray, " U"]
-) -> Callable[[Float64[np.ndarray, " U"]], Float64[np.ndarray, " U"]]:
-    if min(int(outcome.sum()), int((~outcome).sum())) >= 500:
-        from sklearn.isotonic import IsotonicRegression
-
-        isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(scores, outcome.astype(np.float64))
-        return partial(_isotonic, isotonic)
-    from sklearn.linear_model import LogisticRegression
-
-    platt = LogisticRegression(C=1e3).fit(_log_odds(scores), outcome)
-    return partial(_platt, float(platt.coef_[0, 0]), float(platt.intercept_[0]))
-
-
-def _isotonic(fitted: Any, scores: Float64[np.ndarray, " U"]) -> Float64[np.ndarray, " U"]:
-    return np.asarray(fitted.predict(scores), np.float64) if len(scores) else scores
-
-
-def _platt(slope: float, intercept: float, scores: Float64[np.ndarray, " U"]) -> Float64[np.ndarray, " U"]:
-    return np.asarray(expit(slope * _log_odds(scores)[:, 0] + intercept), np.float64)
-
-
-def _log_odds(scores: Float64[np.ndarray, " U"]) -> Float64[np.ndarray, "U 1"]:
-    return np.asarray(logit(np.clip(scores, 1e-6, 1 - 1e-6)), np.float64)[:, None]
 
 
 def _table(test: Cases, p: Float64[np.ndarray, " U"], scores: Float64[np.ndarray, " U"]) -> pa.Table:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from footpath.page.alternative import describe
@@ -14,7 +15,10 @@ from footpath.page.text import bdi, escape, prose, sentence
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, a table or both, under a title. table: columns by name; notes: sentences below."""
+    """A chart, a table or both, under a title. table: columns by name; notes: sentences below.
+
+    half: beside the next one that is, where there is room.
+    """
 
     id: str
     title: str
@@ -23,6 +27,7 @@ class Figure:
     table: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    half: bool = False
 
 
 def picture(
@@ -49,7 +54,7 @@ def picture(
         f'<dl class="figures">{large}</dl>' if large else "",
         f'<article><ul class="said">{first}</ul></article>' if first else "",
         '<div id="figures"><section class="group">',
-        *(_figure(figure, charts) for figure in figures),
+        *_rows(figures, charts),
         "</section></div>",
     ]
     if commands:
@@ -59,6 +64,12 @@ def picture(
         )
     body.append(f"</main><footer>{''.join(f'<p>{prose(sentence(note))}</p>' for note in notes)}</footer>")
     return document(title, "\n".join(body), charts)
+
+
+def _rows(figures: Sequence[Figure], charts: dict[str, Any]) -> Iterator[str]:
+    for half, group in groupby(figures, lambda figure: figure.half):
+        drawn = "".join(_figure(figure, charts) for figure in group)
+        yield f'<div class="halves">{drawn}</div>' if half else drawn
 
 
 def _figure(figure: Figure, charts: dict[str, Any]) -> str:

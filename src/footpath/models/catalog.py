@@ -78,6 +78,17 @@ _MODELS: Mapping[str, Entry] = {
     "hstu": Entry("hstu", "HSTU", "attention", "Zhai et al., ICML 2024", extra="models"),
     "esasrec": Entry("esasrec", "ESASRec", "attention", "Tikhonovich et al., RecSys 2025", extra="models"),
     "mixture": Entry("mixture", "Mixture", "mixture", "Caruana et al., ICML 2004", extra="models"),
+    "rating_bias": Entry("rating_bias", "RatingBias", "rating", "Koren et al., IEEE Computer 2009"),
+    "biased_mf": Entry("biased_mf", "BiasedMF", "rating", "Koren et al., IEEE Computer 2009"),
+    "svdpp": Entry("svdpp", "SVDpp", "rating", "Koren, KDD 2008"),
+    "rating_knn": Entry("rating_knn", "RatingKNN", "rating", "Koren, TKDD 2010"),
+    "two_stage": Entry("two_stage", "TwoStage", "two stages", "Covington et al., RecSys 2016"),
+    "logistic_regression": Entry("logistic_regression", "LogisticRegression", "response", "Richardson et al., WWW 2007"),
+    "gradient_boosting": Entry("gradient_boosting", "GradientBoosting", "response", "Ke et al., NeurIPS 2017"),
+    "deepfm": Entry("deepfm", "DeepFM", "response", "Guo et al., IJCAI 2017", extra="models"),
+    "dcn_v2": Entry("dcn_v2", "DCNv2", "response", "Wang et al., WWW 2021", extra="models"),
+    "din": Entry("din", "DIN", "response", "Zhou et al., KDD 2018", extra="models"),
+    "response_head": Entry("response_head", "ResponseHead", "response", "Pi et al., CIKM 2020", extra="models"),
 }
 
 

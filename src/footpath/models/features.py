@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from footpath.errors import DataError
+from footpath.errors import ConfigError, DataError, did_you_mean
 from footpath.sequences.dataset import ItemFeatures
 from footpath.sequences.impressions import VALUE_TASK, Impressions
 from footpath.sequences.vocabulary import arrow_numbers
@@ -82,9 +82,14 @@ class Features:
         it ended. Text, booleans and whole numbers are categories (whole numbers with thousands of rare values are amounts), other numbers
         and times are amounts; categories seen once are unknown, and columns with more than 131,072 of them are hashed into as many buckets.
 
-        without: names to leave out. Raises DataError where a column alone tells a label, or an amount is infinite.
+        without: names to leave out. Raises ConfigError where there is none of that name, DataError where a column alone tells a label, or
+        an amount is infinite.
         """
-        sources = {name: source for name, source in _sources(train).items() if name not in without}
+        sources = _sources(train)
+        for name in without:
+            if sources.pop(name, None) is None:
+                there_are = f"; there are: {', '.join(sources)}" if sources else ""
+                raise ConfigError(f"no column {name!r} to leave out{did_you_mean(name, sources)}{there_are}")
         fitted = [_fitted(name, place, _values(train, (place, column))) for name, (place, column) in sources.items()]
         columns = tuple(column for column in fitted if column is not None)
         items = tuple(column for column in columns if column.place == "item")
@@ -135,7 +140,10 @@ class Features:
 
 def _sources(rows: Impressions) -> dict[str, tuple[Place, Any]]:
     """Every column by name: those of users and items begin with `user.` and `item.`."""
-    found: dict[str, tuple[Place, Any]] = {name: ("context", rows.context[name]) for name in rows.context.column_names}
+    computed = rows.about.get("computed", ())  # from what came before by whoever made the impressions: it cannot hold what came after
+    found: dict[str, tuple[Place, Any]] = {
+        name: ("moment" if name in computed else "context", rows.context[name]) for name in rows.context.column_names
+    }
     if rows.times is not None:
         moments = rows.times // 3_600_000_000
         found["hour"] = ("moment", pa.array(moments % 24))
@@ -146,9 +154,8 @@ def _sources(rows: Impressions) -> dict[str, tuple[Place, Any]]:
             found["history.pause"] = ("moment", pa.array(_pauses(rows), from_pandas=True))
     found |= {f"user.{name}": ("user", rows.user_columns[name]) for name in rows.user_columns.column_names}
     categories = None if rows.histories.item_features is None else _categories(rows.histories.item_features)
-    if categories is not None and "category" not in rows.item_columns.column_names:
-        found["item.category"] = ("item", categories)
-    return found | {f"item.{name}": ("item", rows.item_columns[name]) for name in rows.item_columns.column_names}
+    of_items: dict[str, tuple[Place, Any]] = {f"item.{name}": ("item", rows.item_columns[name]) for name in rows.item_columns.column_names}
+    return found | of_items | ({} if categories is None else {"item.category": ("item", categories)})
 
 
 def _categories(features: ItemFeatures) -> pa.Array | None:

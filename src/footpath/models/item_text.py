@@ -86,7 +86,7 @@ def text_vectors(features: ItemFeatures | None, dim: int = 128, *, seed: int = 0
             f"item text needs an item table, and this log has none: add one with titles, texts, categories, attributes or vectors, "
             f"{_ANOTHER_TABLE}"
         )
-    vectors = _projected(tfidf(features), dim, seed) if features.vectors is None else _own(features.vectors)
+    vectors = projected(tfidf(features), dim, seed) if features.vectors is None else _own(features.vectors)
     if not vectors.any():
         raise ConfigError(
             f"item text needs words or vectors, and the item table is empty for all {len(vectors) - 1} items of the log: "
@@ -136,7 +136,7 @@ def _own(vectors: Float32[np.ndarray, "N V"]) -> Float32[np.ndarray, "N V"]:
     return vectors
 
 
-def _projected(rows: sp.csr_matrix, dim: int, seed: int) -> Float32[np.ndarray, "N V"]:
+def projected(rows: sp.csr_matrix, dim: int, seed: int) -> Float32[np.ndarray, "N V"]:
     """Rows times their strongest right singular vectors, by subspace iteration (Halko, Martinsson, Tropp, SIAM Review 2011)."""
     if not rows.nnz:
         return np.zeros((rows.shape[0], 0), np.float32)

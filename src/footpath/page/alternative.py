@@ -17,6 +17,7 @@ _KINDS = {
     "scatter": ("Scatter plot", "散点图"),
     "interval": ("Figures with their intervals", "数值及其区间"),
     "band": ("Line chart", "折线图"),
+    "reliability": ("Reliability diagram", "可靠性图"),
 }
 
 

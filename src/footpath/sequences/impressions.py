@@ -22,10 +22,12 @@ from footpath.errors import ColumnError, ConfigError, DataError, NotInLogError, 
 from footpath.events.contract import EVENT_COLUMNS, EVENT_TYPES
 from footpath.events.log import EventLog
 from footpath.sequences.build import Aligned, aligned, item_features
-from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.splits import split_labels
 from footpath.sequences.vocabulary import Vocabulary, arrow_numbers
 
+SEARCHED: Final = "search: "
+"""The beginning of an item id that stands for words that were searched."""
 VALUE_TASK: Final = "rating"
 """The one task whose label is a value; that of every other is 0 or 1."""
 LIKED: Final = "liked"
@@ -49,7 +51,8 @@ class Impressions:
     context, item_columns, user_columns: what else was known, with a row for each impression, item (row 0 empty) and trail.
     given: codes of `footpath.sequences.splits.SPLIT_LABELS`, where the source comes with a split.
     events: the place among the trails' events of the act that is the impression itself, where it is one (a rating), else -1.
-    causal: whether histories end strictly before; protocols for ratings that are not causal say so here. about: how these were made.
+    causal: whether histories end strictly before; protocols for ratings that are not causal say so here. about: how these were made;
+    `computed` in it names columns of the context that follow from the history alone, so that they may tell a label however well they do.
     Raises DataError where lengths differ, or where a history holds an event that is not older than its impression.
     """
 
@@ -143,6 +146,7 @@ def shown(
     labels: Sequence[str] = ("click",),
     context: Sequence[str] | None = None,
     history_types: Sequence[str] | None = None,
+    queries: bool = True,
     seed: int = 0,
 ) -> Impressions:
     """One impression for each item of each list that the log says was shown; its labels say which acts followed on the same list.
@@ -151,8 +155,9 @@ def shown(
     the impression's `value`, 0 or 1, is the label of the first type. All items of a list are asked about at the moment of its first
     impression, so that no act on a list is in the history of another item of it. context: columns known when it was shown; None
     for the slot, the policy and every column beyond the contract that impressions fill.
-    history_types: of the events in histories; None for all but impressions. Raises NotInLogError without impressions, ConfigError,
-    DataError.
+    history_types: of the events in histories; None for all but impressions. queries: whether a search whose words are in a column `query`
+    is an event on these words (an item `search: WORDS` of the vocabulary, in the category that is called so, if one is).
+    Raises NotInLogError without impressions, ConfigError, DataError.
     """
     _check_types(labels, "labels")
     if not labels:
@@ -170,7 +175,7 @@ def shown(
     without_item = rows["item_id"].null_count
     rows = rows.filter(pc.is_valid(rows["item_id"]))
     label_of, how = _labels_of_lists(log, rows, labels)
-    read = _aligned_or_none(log, history_types, seed)
+    read = _aligned_or_none(_with_queries(log) if queries else log, history_types, seed)
     order = rows["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()) if log.has_clock else rows["position"]
     moments = _first_of_list(order.to_numpy(), rows)
     about = {"source": "impressions of the log", "labels": how, "left_out": {"impressions_without_item": without_item}}
@@ -381,7 +386,7 @@ def _made(
         trails = SequenceDataset.from_lists([], vocabulary)
     else:
         index = np.concatenate([[0], vocabulary.encode(trails.vocabulary.ids)]).astype(np.int32)
-        features = None if log.items is None else item_features(log.items, vocabulary)
+        features = None if log.items is None else _searched(item_features(log.items, vocabulary), vocabulary)
         trails = dataclasses.replace(trails, vocabulary=vocabulary, items=index[trails.items], item_features=features)
     positions = None if read is None else read.places
     n_known = len(trails)
@@ -426,6 +431,28 @@ def _aligned_or_none(log: EventLog, history_types: Sequence[str] | None, seed: i
     if not acts.filter(acts.event_type.isin(kinds) & acts.item_id.notnull()).limit(1).count().to_pyarrow().as_py():
         return None
     return aligned(log, (), event_types=kinds, seed=seed)
+
+
+def _with_queries(log: EventLog) -> EventLog:
+    """The log with searches as acts on what was searched; as it is where it does not say what that was."""
+    acts = log.table
+    if "query" not in acts.columns or not acts["query"].type().is_string():
+        return log
+    words = acts["query"].strip().lower()
+    asked = (acts.event_type == "search") & acts.item_id.isnull() & words.notnull() & (words != "")
+    named = ibis.ifelse(asked, ibis.literal(SEARCHED) + words, acts.item_id)
+    return dataclasses.replace(log, table=acts.mutate(item_id=named))
+
+
+def _searched(features: ItemFeatures, vocabulary: Vocabulary) -> ItemFeatures:
+    """With the words of searches as titles, and a category where one is called so."""
+    known = {category.strip().lower(): category for category in features.categories if category}
+    titles, categories = list(features.titles), list(features.categories)
+    for index, id in enumerate(vocabulary.ids.to_pylist(), start=1):
+        if id.startswith(SEARCHED) and not titles[index]:
+            titles[index] = id.removeprefix(SEARCHED)
+            categories[index] = known.get(titles[index], "")
+    return dataclasses.replace(features, titles=titles, categories=categories)
 
 
 def _rows_of_users(trails: SequenceDataset, users: pa.ChunkedArray) -> tuple[SequenceDataset, Int64[np.ndarray, " R"]]:

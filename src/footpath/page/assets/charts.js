@@ -221,6 +221,65 @@
     if (known.length && top > 0.8 && top <= 1 && bottom >= 0) Object.assign(axis_, { min: 0, max: 1, interval: narrow ? 0.25 : 0.2 });
   }
 
+  const BARS = 46; /* how high the bars below a reliability diagram are, in pixels */
+
+  /* what was said against what happened, in a square, and below it the rows behind each dot, at the same places */
+  function reliability(spec, made, t, width, named, colours) {
+    const narrow = width < 520, many = named.length > 1, top = spec.top || 1, root = spec.scale === "root", left = 54, right = 18, above = many ? 56 : 32;
+    const to = (v) => (root ? Math.sqrt(Math.max(0, v)) : v), from = (v) => (root ? Math.round(1e7 * v * v) / 1e7 : v);
+    const side = height(spec, width) - above - BARS - 84, steps = [0, 0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+    const even = top > 0.5 ? 0.2 : top > 0.2 ? 0.1 : top > 0.1 ? 0.05 : top > 0.04 ? 0.02 : top > 0.02 ? 0.01 : 0.005;
+    const marks = (root ? steps : Array.from({ length: 60 }, (_, i) => Math.round(1e6 * i * even) / 1e6)).filter((v) => v <= top * 1.0001);
+    const kept = [];
+    for (const v of marks) if (!kept.length || ((to(v) - to(kept[kept.length - 1])) / to(top)) * Math.min(side, width - left - right) > 36) kept.push(v);
+    const ends = { min: 0, max: to(top) }, none = { show: false };
+    const label = { customValues: kept.map(to), formatter: (v) => show(from(v), "share", true) };
+    const across = axis(Object.assign({}, spec.xAxis, ends), t, "x", narrow), up = axis(Object.assign({}, spec.yAxis, ends), t, "y", narrow);
+    for (const one of [across, up]) Object.assign(one, { axisLine: none, splitLine: none, axisLabel: Object.assign({}, one.axisLabel, label) });
+    const most = Math.max(1, ...spec.series.flatMap((s) => s.data.map((r) => r[4])));
+    const count = axis({ type: "value", format: "count", min: 0, max: most, interval: most, name: spec.n_name }, t, "y", narrow);
+    made.grid = [
+      { left: left, right: right, top: above, bottom: BARS + 84 },
+      { left: left, right: right, height: BARS, bottom: 46 },
+    ];
+    made.grid.forEach((g) => (g.outerBoundsMode = "none"));
+    made.xAxis = [
+      Object.assign({}, across, { name: "", gridIndex: 0, axisLabel: none }),
+      Object.assign({}, across, { gridIndex: 1 }),
+    ];
+    made.yAxis = [Object.assign(up, { gridIndex: 0, nameGap: 10 }), Object.assign(count, { gridIndex: 1, nameGap: 11, axisLine: none, splitLine: none })];
+    if (many) made.legend = { top: 0, left: 0, data: named, icon: "roundRect", itemWidth: 12, itemHeight: 8, textStyle: { color: t.ink, fontSize: 12.5 }, itemGap: 10 };
+    const line = (p, q, style) => ({ type: "line", shape: { x1: p[0], y1: p[1], x2: q[0], y2: q[1] }, style: style });
+    made.series = [{
+      type: "custom", data: [[0, 0]], silent: true, z: 0, tooltip: { show: false },
+      renderItem: (params, api) => {
+        const end = to(top), thin = { stroke: t.line, lineWidth: 1, lineDash: [2, 4] };
+        const mesh = kept.map(to).flatMap((v) => [line(api.coord([v, 0]), api.coord([v, end]), thin), line(api.coord([0, v]), api.coord([end, v]), thin)]);
+        return { type: "group", children: mesh.concat(line(api.coord([0, 0]), api.coord([end, end]), { stroke: t.soft, lineWidth: 1.2, lineDash: [5, 4] })) };
+      },
+    }];
+    spec.series.forEach((s, place) => {
+      const colour = colours[s.name] || t.series[0], shift = (place - (spec.series.length - 1) / 2) * 5;
+      const dot = (params, api) => {
+        const row = s.data[params.dataIndex], next = s.data[params.dataIndex + 1], spot = (x, y) => api.coord([to(x), to(y)]);
+        const at = spot(row[0], row[1]), children = [line(spot(row[0], row[2]), spot(row[0], row[3]), { stroke: colour, lineWidth: 1.5, opacity: 0.75 })];
+        if (next) children.push(line(at, spot(next[0], next[1]), { stroke: colour, lineWidth: 1.2, opacity: 0.45 }));
+        children.push({ type: "circle", shape: { cx: at[0], cy: at[1], r: 4 }, style: { fill: colour } });
+        return { type: "group", children: children };
+      };
+      const bar = (params, api) => {
+        const row = s.data[params.dataIndex], tip = api.coord([to(row[0]), row[4]]), foot = api.coord([to(row[0]), 0]);
+        return { type: "rect", shape: { x: tip[0] - 2 + shift, y: tip[1], width: 4, height: foot[1] - tip[1] }, style: { fill: colour, opacity: 0.8 } };
+      };
+      const mine = { type: "custom", name: s.name, data: s.data, itemStyle: { color: colour } };
+      made.series.push(Object.assign({ renderItem: dot, clip: true, z: 3, encode: { x: 0, y: [1, 2, 3] } }, mine));
+      made.series.push(Object.assign({ renderItem: bar, xAxisIndex: 1, yAxisIndex: 1, encode: { x: 0, y: 4 } }, mine));
+    });
+    made.tooltip.formatter = (p) => (many ? name(p.seriesName) + "<br>" : "") + esc(spec.xAxis.name) + ": " + esc(show(p.value[0], "share")) + "<br>" + esc(spec.yAxis.name) + ": <b>" + esc(show(p.value[1], "share")) +
+      "</b> [" + esc(show(p.value[2], "share")) + ", " + esc(show(p.value[3], "share")) + "]<br>" + esc(spec.n_name) + ": " + esc(show(p.value[4], "count"));
+    return made;
+  }
+
   function option(spec, t, width, alternative) {
     const narrow = width < 520;
     const series = spec.series || [];
@@ -304,6 +363,8 @@
       };
       return made;
     }
+
+    if (kind === "reliability") return reliability(spec, made, t, width, named, colours);
 
     const x = spec.xAxis || { type: "value" }, y = spec.yAxis || { type: "value" };
     made.xAxis = axis(x, t, "x", narrow);
@@ -418,6 +479,7 @@
     const rows = spec.yAxis && spec.yAxis.type === "category" ? (spec.yAxis.data || []).length : 0;
     if (kind === "sankey") return Math.max(300, Math.min(760, 80 + 38 * tallest(first)));
     if (kind === "graph") return width < 520 ? 360 : 490;
+    if (kind === "reliability") return Math.round(Math.max(220, Math.min(440, width - 72))) + BARS + 84 + (series.length > 1 ? 56 : 32);
     const extra = 14 * (lines(rows ? spec.yAxis.data : [], width < 520) - 1);
     if (rows) return Math.max(170, Math.min(1400, 90 + rows * (extra + (kind === "bar" ? 16 + 12 * Math.min(3, series.length) : kind === "interval" ? 18 + 10 * Math.min(8, series.length) : 26))));
     return width < 520 ? 260 : 320;
