@@ -88,6 +88,8 @@ _MODELS: Mapping[str, Entry] = {
     "deepfm": Entry("deepfm", "DeepFM", "response", "Guo et al., IJCAI 2017", extra="models"),
     "dcn_v2": Entry("dcn_v2", "DCNv2", "response", "Wang et al., WWW 2021", extra="models"),
     "din": Entry("din", "DIN", "response", "Zhou et al., KDD 2018", extra="models"),
+    "dien": Entry("dien", "DIEN", "response", "Zhou et al., AAAI 2019", extra="models"),
+    "bst": Entry("bst", "BST", "response", "Chen et al., DLP-KDD 2019", extra="models"),
     "response_head": Entry("response_head", "ResponseHead", "response", "Pi et al., CIKM 2020", extra="models"),
 }
 

@@ -69,6 +69,7 @@ class NeuralClickModel(ABC):
     dim: width of vectors. hidden: widths of the layers on top, separated by commas. max_len: events of a history that are read, the newest.
     inputs: of type, value, category, age and place, what is read of an event beside its item, separated by commas; auto for those of
     them that the log has, but value; none. item_table: what an item's vector is the sum of. without: columns that are not read.
+    dropout: between layers. input_dropout: of the vectors of items and events, without which a history is learned by heart.
     epochs: at most so many where validation chooses. patience: epochs without a better validation figure before fit stops; None for all.
     schedule: of the learning rate; it ends after `schedule_epochs`, `epochs` where None. l2: weight decay a unit of learning rate.
     """
@@ -80,10 +81,11 @@ class NeuralClickModel(ABC):
     item_table: Literal["id", "text", "id+text", "text+delta", "id+text+delta"] = "id"
     without: str = ""
     dropout: float = 0.1
+    input_dropout: float = 0.2
     epochs: int = 8
     patience: int | None = 3
     batch_size: int = 1024
-    learning_rate: float = 0.003
+    learning_rate: float = 0.002
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     schedule_epochs: int | None = None
     l2: float = 0.3
@@ -112,8 +114,9 @@ class NeuralClickModel(ABC):
             least = 0 if f == "seed" else 1
             if getattr(self, f) < least:
                 raise ConfigError(f"{f} must be at least {least}, got {getattr(self, f)}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        for f in ("dropout", "input_dropout"):
+            if not 0 <= getattr(self, f) < 1:
+                raise ConfigError(f"{f} must be at least 0 and below 1, got {getattr(self, f)}")
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigError(f"learning_rate must be above 0 and finite, got {self.learning_rate}")
         if not 0 <= self.l2 < float("inf"):
@@ -328,7 +331,9 @@ class NeuralClickModel(ABC):
                 nn.init.normal_(table.weight, std=_START)
             table.clear_padding()
         table.sparse = n_items > _SPARSE_FROM
-        history = HistoryVectors(self._names, table, self.max_len, categories=categories, mean=mean, deviation=deviation)
+        history = HistoryVectors(
+            self._names, table, self.max_len, categories=categories, mean=mean, deviation=deviation, dropout=self.input_dropout
+        )
         columns = ColumnVectors(codes_of(self._features).tolist(), len(self._features.amounts), self.dim)
         return self.network(history, columns, len(self.tasks))
 

@@ -6,8 +6,8 @@ strong an interest is, which a softmax forgets (Zhai et al., "Actions speak loud
 Of histories longer than the window, events on the item and on its category are looked up first (Pi et al., "Search-based user interest
 modeling", CIKM 2020, https://arxiv.org/abs/2006.05639).
 
-**Differs from the paper:** no attention over pairs of columns; the lookup takes the newest events of the item's category, SIM's hard search;
-the encoder can learn the next item at the same time.
+**Differs from the paper:** no attention over pairs of columns; the lookup takes the newest events of the item's category, which is SIM's
+hard search; the encoder can learn the next item at the same time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from footpath.models import catalog
 from footpath.models.histories import check_histories
 from footpath.models.network import Network, SideInputs
 from footpath.models.neural_click_model import Joined, NeuralClickModel, widths
-from footpath.models.response_layers import ColumnVectors, HistoryVectors, TargetAttention, perceptron
+from footpath.models.response_layers import ColumnVectors, HistoryVectors, TargetAttention, perceptron, same
 from footpath.sequences.dataset import SequenceDataset
 from footpath.training.batches import history_batches
 from footpath.training.impression_batches import ImpressionBatch
@@ -72,7 +72,7 @@ class ResponseHead(NeuralClickModel):
 
     def network(self, history: HistoryVectors, columns: ColumnVectors, tasks: int) -> Joined:
         encoder = None if self.encoder == "none" else self._encoder(history)
-        attention = TargetAttention(self.dim, widths(self.attention, "attention"), active="relu", outputs=self.matches)
+        attention = TargetAttention(self.dim, widths(self.attention, "attention"), active="relu", outputs=self.matches, marks=2)
         return _Network(history, columns, tasks, encoder, attention, self.matches, widths(self.hidden, "hidden"), self.dropout)
 
     def _encoder(self, history: HistoryVectors) -> Network:
@@ -159,7 +159,7 @@ class _Network(Joined):
             last = states[torch.arange(len(states), device=states.device), newest] * (batch.lengths > 0)[:, None]
             now = [last[batch.question]]
             history = history + states
-        scores, real = self.attention.scores(target, history, batch.real, batch.question)
+        scores, real = self.attention.scores(target, history, batch.real, batch.question, same(self.history, batch))
         weights = scores.sigmoid() * real[:, :, None]  # (R, L, H)
         total = weights.sum(1)  # (R, H): how many events match
         rows = history if len(batch.question) == len(history) else history.index_select(0, batch.question)

@@ -49,11 +49,14 @@ def activation(name: str, dim: int) -> nn.Module:
     return Dice(dim) if name == "dice" else nn.ReLU()
 
 
-def perceptron(inputs: int, hidden: Sequence[int], outputs: int, *, dropout: float = 0.0, active: str = "relu") -> nn.Sequential:
+def perceptron(
+    inputs: int, hidden: Sequence[int], outputs: int, *, dropout: float = 0.0, active: str = "relu", normalise: bool = False
+) -> nn.Sequential:
     """Linear layers with an activation and dropout between them; nothing after the last, which is left out where outputs is 0."""
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(inputs, width), activation(active, width), Dropout(dropout)]
+        normal = [nn.BatchNorm1d(width)] if normalise else []
+        layers += [nn.Linear(inputs, width), *normal, activation(active, width), Dropout(dropout)]
         inputs = width
     if outputs:
         layers.append(nn.Linear(inputs, outputs))
@@ -101,9 +104,11 @@ class HistoryVectors(nn.Module):
         categories: Int64[Tensor, " N"] | None = None,
         mean: float = 0.0,
         deviation: float = 1.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.names, self.items = tuple(names), items
+        self.dropout = Dropout(dropout)
         self.of_items: Tensor
         self.scale: Tensor
         dim = items.dim
@@ -127,7 +132,7 @@ class HistoryVectors(nn.Module):
     def targets(self, items: Int64[Tensor, " R"]) -> Float[Tensor, "R D"]:
         """The vector of the item that is asked about."""
         x: Tensor = self.items(items)
-        return x + self.category(self.of_items[items]) if "category" in self.names else x
+        return self.dropout(x + self.category(self.of_items[items]) if "category" in self.names else x)
 
     def forward(self, batch: ImpressionBatch) -> Float[Tensor, "Q L D"]:
         """What stands at padded places is of no meaning."""
@@ -146,7 +151,20 @@ class HistoryVectors(nn.Module):
         if "place" in self.names:
             back = batch.lengths[:, None] - 1 - torch.arange(events.items.shape[1], device=x.device)
             x = x + self.places(back.clamp(0, self.places.num_embeddings - 1))
-        return x
+        return self.dropout(x)
+
+
+def same(history: HistoryVectors, batch: ImpressionBatch) -> Float[Tensor, "R L 2"]:
+    """Whether each event is on the item that is asked about, and on one of its category."""
+    events = batch.events.items[batch.question]
+    marks = [(events == batch.items[:, None]) & (events > 0)]
+    if "category" in history.names:
+        of_items = history.of_items
+        category = of_items[batch.items]
+        marks.append((of_items[events] == category[:, None]) & (category > 0)[:, None])
+    else:
+        marks.append(torch.zeros_like(marks[0]))
+    return torch.stack(marks, 2).to(torch.float32)
 
 
 def ages(events: Events, requests: Int64[Tensor, " Q"] | None) -> Int64[Tensor, "Q L"]:
@@ -168,17 +186,25 @@ class TargetAttention(nn.Module):
 
     Zhou et al., KDD 2018, section 4.3: the weights are not normalised, so that a longer history of what is alike weighs more; `softmax`
     normalises them. The first layer is linear in q, k and q * k, so the parts of q and of k are made once for each item and each event.
-    outputs: O numbers for each event; the weight is the first.
+    outputs: O numbers for each event; the weight is the first. marks: P further numbers that are known of each pair of q and k.
     """
 
-    def __init__(self, dim: int, hidden: Sequence[int], *, active: str = "dice", softmax: bool = False, outputs: int = 1) -> None:
+    def __init__(
+        self, dim: int, hidden: Sequence[int], *, active: str = "dice", softmax: bool = False, outputs: int = 1, marks: int = 0
+    ) -> None:
         super().__init__()
         self.first = nn.Linear(4 * dim, hidden[0])
+        self.marks = nn.Linear(marks, hidden[0], bias=False) if marks else None
         self.rest = nn.Sequential(activation(active, hidden[0]), *perceptron(hidden[0], hidden[1:], outputs, active=active))
         self.softmax = softmax
 
     def scores(
-        self, targets: Float[Tensor, "R D"], history: Float[Tensor, "Q L D"], real: Bool[Tensor, "Q L"], question: Int64[Tensor, " R"]
+        self,
+        targets: Float[Tensor, "R D"],
+        history: Float[Tensor, "Q L D"],
+        real: Bool[Tensor, "Q L"],
+        question: Int64[Tensor, " R"],
+        marks: Float[Tensor, "R L P"] | None = None,
     ) -> tuple[Float[Tensor, "R L O"], Bool[Tensor, "R L"]]:
         """Numbers for each event, of no meaning at padded places, and which places are not padded."""
         of_q, of_k, of_gap, of_product = self.first.weight.chunk(4, 1)  # (H, D) each
@@ -189,6 +215,8 @@ class TargetAttention(nn.Module):
         alone = len(question) == len(history)
         rows = history if alone else history.index_select(0, question)
         z = torch.baddbmm(queries[:, None, :] + (keys if alone else keys.index_select(0, question)), rows, own.transpose(1, 2))
+        if self.marks is not None and marks is not None:
+            z = z + self.marks(marks)
         shown = real if alone else real.index_select(0, question)
         if not self.training or bool(shown.all()):
             return self.rest(z), shown
@@ -203,9 +231,7 @@ class TargetAttention(nn.Module):
         scores = found[:, :, 0]
         if not self.softmax:
             return scores.masked_fill(~shown, 0.0)
-        scores = scores.masked_fill(~shown, -torch.inf)
-        empty = ~shown.any(1, keepdim=True)
-        return scores.masked_fill(empty, 0.0).softmax(1).masked_fill(~shown, 0.0)
+        return softmax_over(scores, shown)
 
     def forward(
         self, targets: Float[Tensor, "R D"], history: Float[Tensor, "Q L D"], real: Bool[Tensor, "Q L"], question: Int64[Tensor, " R"]
@@ -214,6 +240,12 @@ class TargetAttention(nn.Module):
         weights = self.weights(targets, history, real, question)
         rows = history if len(question) == len(history) else history.index_select(0, question)
         return torch.bmm(weights[:, None, :], rows)[:, 0]
+
+
+def softmax_over(scores: Float[Tensor, "R L"], shown: Bool[Tensor, "R L"]) -> Float[Tensor, "R L"]:
+    """Weights that sum to 1 over the places shown, and are 0 elsewhere; all 0 where none is."""
+    empty = ~shown.any(1, keepdim=True)
+    return scores.masked_fill(~shown, -torch.inf).masked_fill(empty, 0.0).softmax(1).masked_fill(~shown, 0.0)
 
 
 class CrossNetwork(nn.Module):
