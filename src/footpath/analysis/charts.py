@@ -48,8 +48,12 @@ def lines(
     x_format: Format | None = None,
     x_name: str = "",
     y_name: str = "",
+    from_zero: bool = True,
 ) -> dict[str, Any]:
-    """Lines over x (above 0 for log); bands: (low, high) of a series, drawn as a shade behind it. x_format: how the values of x read."""
+    """Lines over x (above 0 for log); bands: (low, high) of a series, drawn as a shade behind it. x_format: how the values of x read.
+
+    from_zero: whether the axis of values holds 0, however far it lies from them.
+    """
     drawn: list[dict[str, Any]] = []
     for name, values in series.items():
         points = list(values) if x_kind == "category" else [[at, value] for at, value in zip(x, values, strict=True)]
@@ -61,7 +65,8 @@ def lines(
     axis = {"type": x_kind, "name": x_name, **({"data": list(x)} if x_kind == "category" else {})}
     if x_format is not None:
         axis["format"] = x_format
-    return {"xAxis": axis, "yAxis": {"type": "value", "name": y_name, "format": format}, "series": drawn}
+    values_axis = {"type": "value", "name": y_name, "format": format, **({} if from_zero else {"scale": True})}
+    return {"xAxis": axis, "yAxis": values_axis, "series": drawn}
 
 
 def intervals(

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from footpath.cli import console
-from footpath.cli.evaluate import figure
 
 
 def best(
@@ -51,7 +50,7 @@ def best(
         [
             [
                 rung["name"],
-                figure({"value": rung["ndcg"], "low": rung["low"], "high": rung["high"]}),
+                console.figure({"value": rung["ndcg"], "low": rung["low"], "high": rung["high"]}),
                 str(rung["epochs"] or ""),
                 f"{rung['cpu_s']:.1f}",
                 settings_and_note(rung),
@@ -67,7 +66,7 @@ def best(
     console.table(
         f"{figures['winner']}, looked at once on test: {protocol_used['n_test']:,} histories, fitted on the training events",
         ["model", *shown],
-        [[row["model"], *(figure(row["metrics"][name]) for name in shown)] for row in test["rows"]],
+        [[row["model"], *(console.figure(row["metrics"][name]) for name in shown)] for row in test["rows"]],
         right=shown,
         caption="[ ]: 95 % bootstrap interval over users.",
     )

@@ -21,6 +21,23 @@ from footpath.progress import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
+Examples = Annotated[
+    str,
+    typer.Option(
+        help="What models of responses and ratings learn from: impressions, ratings, next (what followed, beside drawn items), or auto: "
+        "the first of these that the log has."
+    ),
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", help="Of impressions: the type of act to foresee, click if none is given; may be repeated.")
+]
+Threshold = Annotated[float | None, typer.Option(help="Of ratings: from which value on an item is liked.")]
+Negatives = Annotated[int | None, typer.Option(help="Of --examples next: items drawn beside each that followed, 4 if none is given.")]
+ContextColumns = Annotated[
+    list[str] | None,
+    typer.Option("--context", help="A column that was known when the item was shown, instead of all such; may be repeated."),
+]
+
 _WIDE = 160  # of what is written to a file or a pipe, where there is no edge to wrap at
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
@@ -82,9 +99,26 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
         out.print(caption, style="dim")
 
 
+def figure(interval: Mapping[str, Any]) -> str:
+    """A value with its interval, to four digits."""
+    if interval["value"] is None:
+        return "undefined"
+    if interval.get("low") is None:
+        return f"{interval['value']:.4f}"
+    return f"{interval['value']:.4f} [{interval['low']:.4f}, {interval['high']:.4f}]"
+
+
 def next_step(text: str) -> None:
     """The last line of a command: what to do next."""
     out.print(f"\nNext: {text}", style="bold")
+
+
+def examples(
+    source: str, labels: Sequence[str] | None, threshold: float | None, negatives: int | None, context: Sequence[str] | None
+) -> dict[str, Any]:
+    """What was given of the options for examples, by the names that `footpath.experiments.responses.examples` has for them."""
+    given = {"source": None if source == "auto" else source, "labels": labels, "threshold": threshold, "negatives": negatives}
+    return {name: value for name, value in (given | {"context": context}).items() if value not in (None, [], ())}
 
 
 def pairs(options: Sequence[str], flag: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from footpath.cli import console
+from footpath.cli import console, responses
 from footpath.errors import ConfigError
 
 
@@ -18,9 +18,10 @@ def evaluate(
     protocol: Annotated[
         str,
         typer.Option(
-            help="time: cut at two moments for everybody. loo: each user's last event. given: the log's own split. cold: new items."
+            help="time: cut at two moments for everybody. loo: each user's last event. given: the log's own split. cold: new items. "
+            "Responses, ratings: time, given, kfold, user-tail; without it the log's own split, else time."
         ),
-    ] = "time",
+    ] = "auto",
     k: Annotated[int, typer.Option("-k", "--k", help="Length of the lists.")] = 10,
     metric: Annotated[list[str] | None, typer.Option(help="A metric such as recall@20; may be repeated.")] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Fit again with the validation events once settings are chosen.")] = False,
@@ -34,9 +35,17 @@ def evaluate(
     core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the vocabulary, the split and the intervals.")] = 0,
     references: Annotated[bool, typer.Option(help="Add the rows that every table needs: popularity, item-kNN, the integer rule.")] = True,
+    examples: console.Examples = "auto",
+    label: console.Labels = None,
+    threshold: console.Threshold = None,
+    negatives: console.Negatives = None,
+    context: console.ContextColumns = None,
+    calibrate: Annotated[str, typer.Option(help="Responses: auto, isotonic or platt, on validation; none.")] = "none",
+    fold: Annotated[int, typer.Option(help="Protocol kfold: which of the five, from 0.")] = 0,
+    picture: Annotated[Path | None, typer.Option(help="Responses: where the reliability picture goes, one HTML file.")] = None,
     json: console.Json = False,
 ) -> None:
-    """Compare models on one log: full ranking, intervals, paired tests, an audit."""
+    """Compare models on one log: full ranking, or responses and ratings; intervals, paired tests, an audit."""
     from footpath.events.store import open_store
     from footpath.experiments.compare import Candidate, compare
 
@@ -50,6 +59,40 @@ def evaluate(
             raise ConfigError(f"--set {key}={value} names model {name!r}, which is not among --models {models}")
         fields[name][field] = value
     log = open_store(store)
+    if responses.answers(names) == "responses":
+        from footpath.experiments import responses as of_responses
+
+        with console.progress() as progress:
+            found = of_responses.compare(
+                log,
+                [Candidate(name, fields[name]) for name in names],
+                protocol=protocol,
+                options=responses.options(examples, label, threshold, negatives, context, event_type),
+                calibrate=calibrate,
+                refit_on_validation=refit,
+                fold=fold,
+                seed=seed,
+                references=references,
+                progress=progress,
+            )
+        if picture is not None:
+            from footpath.experiments.reliability import write_reliability
+
+            write_reliability(found, picture)
+        told = found.to_dict()
+        if json:
+            console.print_json(told)
+            return
+        responses.print_report(told, names)
+        if picture is not None:
+            console.out.print(f"Picture: {picture}")
+        console.next_step(f"footpath train {store} --model {responses.best(told, names)} --into RUN")
+        return
+    responses.only_for_responses(
+        examples=examples, label=label, threshold=threshold, negatives=negatives, context=context, fold=fold, picture=picture,
+        calibrate="auto" if calibrate == "none" else calibrate,
+    )  # fmt: skip
+    protocol = "time" if protocol == "auto" else protocol
     with console.progress() as progress:
         report = compare(
             log,
@@ -91,7 +134,7 @@ def print_report(report: Mapping[str, Any], requested: Sequence[str], metrics: S
         [
             [
                 row["model"] if row["model"] in requested else f"{row['model']} *",
-                *(figure(row["metrics"][name]) for name in shown),
+                *(console.figure(row["metrics"][name]) for name in shown),
                 f"{row['fit_cpu_s'] + row['score_cpu_s']:.1f}",
             ]
             for row in sorted(rows, key=lambda row: -(row["metrics"][shown[0]]["value"] or 0))
@@ -106,15 +149,6 @@ def print_report(report: Mapping[str, Any], requested: Sequence[str], metrics: S
     console.out.print(f"Audit: leakage {audit['leakage']['verdict']}; id-order rule {audit['id_order']['verdict']}.")
     for warning in audit["warnings"]:
         console.out.print(f"  - {warning}")
-
-
-def figure(interval: Mapping[str, Any]) -> str:
-    """A value with its interval, to four digits."""
-    if interval["value"] is None:
-        return "undefined"
-    if interval.get("low") is None:
-        return f"{interval['value']:.4f}"
-    return f"{interval['value']:.4f} [{interval['low']:.4f}, {interval['high']:.4f}]"
 
 
 def _in_words(comparison: Mapping[str, Any]) -> str:

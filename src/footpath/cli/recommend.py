@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from footpath.cli import console
+from footpath.errors import ConfigError
 
 
 def recommend(
@@ -21,13 +22,32 @@ def recommend(
     ] = None,
     store: Annotated[Path | None, typer.Option(help="The store with the user's events, where it has moved.")] = None,
     at: Annotated[str | None, typer.Option(help="When it is asked, ISO 8601; the newest event's time unless said.")] = None,
+    candidates: Annotated[
+        Path | None, typer.Option(help="For a run of responses or ratings: the run that finds the items which it ranks.")
+    ] = None,
+    n_candidates: Annotated[int, typer.Option(help="How many of them.")] = 200,
+    exclude: Annotated[list[str] | None, typer.Option(help="An item that is never listed; may be repeated.")] = None,
+    pin: Annotated[list[str] | None, typer.Option(metavar="PLACE=ITEM", help="An item at a place, from 1; may be repeated.")] = None,
+    per_category: Annotated[int | None, typer.Option(help="So many items of a category at most.")] = None,
     json: console.Json = False,
 ) -> None:
     """Recommend from a run, with a title and a reason for each item."""
-    from footpath.experiments.runs import open_run, recommend_from
+    from footpath.experiments import responses, runs
+    from footpath.rules import Rules, parse_pins
 
     ids = None if history is None else [id.strip() for id in history.split(",") if id.strip()]
-    answer = recommend_from(open_run(run), user=user, history=ids, k=k, repeat=repeat, store=store, at=at)
+    rules = None
+    if exclude or pin or per_category is not None:
+        rules = Rules(exclude=tuple(exclude or ()), pin=parse_pins(pin or []), per_category=per_category)
+    asked: dict[str, Any] = {"user": user, "history": ids, "k": k, "repeat": repeat, "store": store, "at": at, "rules": rules}
+    record, _ = runs.read_record(run)
+    if record.get("answers", "items") == "items":
+        if candidates is not None:
+            raise ConfigError(f"{run} finds items by itself: --candidates is for a run of responses or ratings")
+        answer = runs.recommend_from(runs.open_run(run), **asked)
+    else:
+        found_by = None if candidates is None else runs.open_run(candidates)
+        answer = responses.recommend_from(responses.open_response_run(run), candidates=found_by, n_candidates=n_candidates, **asked)
     if json:
         console.print_json(answer)
         return
@@ -46,9 +66,9 @@ def print_recommendations(answer: Mapping[str, Any], last: int = 3) -> None:
         console.out.print(f"not known to the model: {', '.join(answer['unknown_items'])}")
     console.table(
         "",
-        ["", "item", "title", "score", "because of"],
+        ["", "item", "title", answer.get("score", "score"), "because of"],
         [[str(item["rank"]), item["item_id"], item["title"], f"{item['score']:.4g}", _reason(item["because"])] for item in answer["items"]],
-        right=["", "score"],
+        right=["", answer.get("score", "score")],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from footpath.cli import console
+from footpath.cli import console, responses
 
 _MOST_EVENTS: Final = 0.9  # where a model learned from fewer, this is said
 
@@ -22,14 +22,50 @@ def train(
     seed: Annotated[int, typer.Option(help="Of the vocabulary.")] = 0,
     repeat: Annotated[bool, typer.Option("--repeat", help="Recommend items of the history too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    examples: console.Examples = "auto",
+    label: console.Labels = None,
+    threshold: console.Threshold = None,
+    negatives: console.Negatives = None,
+    context: console.ContextColumns = None,
+    protocol: Annotated[
+        str, typer.Option(help="Responses, ratings: the split that chooses and calibrates: time, given, user-tail; auto.")
+    ] = "auto",
+    calibrate: Annotated[str, typer.Option(help="Responses: auto, isotonic, platt or none, on validation.")] = "auto",
     json: console.Json = False,
 ) -> None:
-    """Fit a model on all events, its settings chosen on a validation split where it has any to choose.
+    """Fit a model on all events, or all impressions, its settings chosen on a validation split where it has any to choose.
 
     Killed and started again, it goes on from its last epoch. Several processes: torchrun --nproc-per-node 2 -m footpath train ...
     """
     from footpath.experiments import runs
 
+    if responses.answers([model]) == "responses":
+        from footpath.experiments import responses as of_responses
+
+        with console.progress() as progress:
+            opened = of_responses.train(
+                store,
+                model,
+                into,
+                fields=console.pairs(set or [], "--set"),
+                options=responses.options(examples, label, threshold, negatives, context, event_type),
+                protocol=protocol,
+                calibrate=calibrate,
+                seed=seed,
+                overwrite=overwrite,
+                progress=progress,
+            )
+        if runs.process_number() != 0:
+            return
+        if json:
+            console.print_json({"run": str(into)} | dict(opened.record))
+            return
+        responses.print_run(opened.record, into)
+        console.next_step(f"footpath predict {into} FILE, or footpath recommend {into} --user ID")
+        return
+    responses.only_for_responses(
+        examples=examples, label=label, threshold=threshold, negatives=negatives, context=context, protocol=protocol, calibrate=calibrate
+    )
     with console.progress() as progress:
         run = runs.train(
             store,

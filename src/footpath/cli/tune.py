@@ -16,12 +16,22 @@ def tune(
     into: Annotated[Path, typer.Option(help="The directory of the study; the same one goes on where it stopped.")],
     trials: Annotated[int, typer.Option(help="Trials in all, those of earlier starts included.")] = 10,
     timeout: Annotated[float | None, typer.Option(metavar="MINUTES", help="Start no trial after so many minutes.")] = None,
-    protocol: Annotated[str, typer.Option(help="auto, time, loo or given: whose validation part chooses.")] = "auto",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="auto, time, loo or given: whose validation part chooses. Of responses and ratings: auto, time, given, kfold or user-tail."
+        ),
+    ] = "auto",
     set: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE, fixed in every trial; may be repeated.")] = None,
     event_type: Annotated[list[str] | None, typer.Option(help="Only events of this type; may be repeated.")] = None,
     core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the vocabulary and of what is drawn.")] = 0,
     repeat: Annotated[bool, typer.Option("--repeat", help="Items of the history may be recommended, and may be the answer.")] = False,
+    examples: console.Examples = "auto",
+    label: console.Labels = None,
+    threshold: console.Threshold = None,
+    negatives: console.Negatives = None,
+    context: console.ContextColumns = None,
     json: console.Json = False,
 ) -> None:
     """Search a model's settings on the validation part of a split, resumable; the test part is never read."""
@@ -40,31 +50,32 @@ def tune(
             core=core,
             seed=seed,
             repeat=repeat,
+            examples=console.examples(examples, label, threshold, negatives, context),
             progress=progress,
         )
     if json:
         console.print_json(found.to_dict())
         return
-    asked, best = found.asked, found.best
+    asked, best, figure = found.asked, found.best, found.measure.name
     names = list(asked["space"])
     by_epochs = any(trial.epochs for trial in found.trials)
     console.table(
-        f"{model} on {asked['data']}: {len(found.trials)} trials, best first\n"
-        f"NDCG@10 on the validation part of the {asked['protocol']} split ({asked['why']}), {asked['n_validation']:,} histories; "
-        "the test part was not read",
-        ["trial", *names, "NDCG@10", *(["epochs"] if by_epochs else []), "CPU-s", "state"],
+        f"{model} on {asked['data']}: {len(found.trials)} trials, best first\n{tuning.in_words(found)}; the test part was not read",
+        ["trial", *names, figure, *(["epochs"] if by_epochs else []), "CPU-s", "state"],
         [
             [
                 str(trial.number),
                 *(str(trial.parameters.get(name, "")) for name in names),
-                "" if trial.ndcg is None else f"{trial.ndcg:.4f}" + ("" if trial.low is None else f" [{trial.low:.4f}, {trial.high:.4f}]"),
+                ""
+                if trial.value is None
+                else f"{trial.value:.4f}" + ("" if trial.low is None else f" [{trial.low:.4f}, {trial.high:.4f}]"),
                 *(["" if trial.epochs is None else str(trial.epochs)] if by_epochs else []),
                 f"{trial.cpu_s:.1f}",
                 trial.note or tuning.STATES[trial.state],
             ]
-            for trial in sorted(found.trials, key=lambda trial: -(trial.ndcg or -1))
+            for trial in found.ranked
         ],
-        right=[*names, "NDCG@10", "epochs", "CPU-s"],
+        right=[*names, figure, "epochs", "CPU-s"],
         caption="[ ]: 95 % bootstrap interval over users. Trial 1: the model's defaults. CPU-s: to fit and to judge.",
     )
     if found.importances:

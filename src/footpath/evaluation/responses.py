@@ -189,11 +189,12 @@ def evaluate_responses(
     called = type(model).__name__ if name is None else name
     given, method = _given(calibrator, asked, split, fitted_on)
     started = time.process_time()
-    predicted = _predicted(model, split.test, asked, called, progress)
+    predicted = predictions(model, split.test, asked, name=called, progress=progress)
     predict_cpu_s = time.process_time() - started
     notes: dict[str, list[str]] = {task: [] for task in asked}
     if method is not None and split.validation is not None:
-        checked = _predicted(model, split.validation, [task for task in asked if task != VALUE_TASK], called, progress)
+        acts = [task for task in asked if task != VALUE_TASK]
+        checked = predictions(model, split.validation, acts, name=called, progress=progress)
         for task, p in checked.items():
             label = split.validation.label(task)
             known = ~np.isnan(label)
@@ -331,10 +332,11 @@ def _given(
     return {}, calibrator
 
 
-def _predicted(
-    model: Predictor, rows: Impressions, tasks: Sequence[str], called: str, progress: Progress | None
+def predictions(
+    model: Predictor, rows: Impressions, tasks: Sequence[str], *, name: str | None = None, progress: Progress | None = None
 ) -> dict[str, Float64[np.ndarray, " R"]]:
-    """The predictions of these tasks. Raises DataError, naming the row, where one is no number or no probability."""
+    """The predictions of these tasks, made without labels. Raises DataError, naming the row, where one is no number or no probability."""
+    called = type(model).__name__ if name is None else name
     bare = dataclasses.replace(rows, labels={})
     parts = []
     for chunk in bare.chunks(_AT_ONCE):

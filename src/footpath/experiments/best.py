@@ -143,7 +143,7 @@ def _search(
     }
     figures = json.loads(json.dumps(plain(figures)))
     card = model_card(figures)
-    run = runs.write_run(
+    runs.write_run(
         into,
         fitted,
         log,
@@ -160,7 +160,7 @@ def _search(
         fit_cpu_s=fit_cpu_s,
         texts={"best.json": json.dumps(figures, ensure_ascii=False, indent=2) + "\n", "MODEL_CARD.md": card},
     )
-    return Best(run, figures, card)
+    return Best(runs.open_run(into), figures, card)
 
 
 def _on_test(ladder: Ladder, chosen: Rung, parts: Split, seed: int, progress: Progress | None) -> list[Evaluation]:

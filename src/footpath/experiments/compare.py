@@ -14,6 +14,7 @@ from footpath.evaluation.metrics import parse_metrics
 from footpath.evaluation.protocol import Comparison, Evaluation, FittedOn, Report, compare_paired, evaluate
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
+from footpath.experiments import validation
 from footpath.experiments.runs import Run
 from footpath.models import catalog
 from footpath.progress import Progress
@@ -72,6 +73,8 @@ def compare(
         if names.count(name) > 1:
             raise ConfigError(f"model {name!r} is named {names.count(name)} times; name each once")
     wanted = [*candidates, *(Candidate(name) for name in REFERENCES if references and name not in names)]
+    for candidate in wanted:
+        validation.check_items(candidate.name, "this table")
     parse_metrics(metrics, k)
     models = [catalog.create(candidate.name, **candidate.fields) for candidate in wanted]
     parts = split(log, protocol, repeat=repeat, targets=targets, event_types=event_types, target_types=target_types, core=core, seed=seed)
@@ -142,6 +145,8 @@ def compare_runs(
     """
     if len(runs) < 2:
         raise ConfigError(f"a comparison needs at least two runs, got {len(runs)}; for models without a run: footpath evaluate")
+    for run in runs:
+        validation.check_items(run.record["model"], "`footpath compare`")
     first = runs[0]
     log = open_store(store or first.store_path())
     how = {name: first.record["data"][name] for name in ("event_types", "core", "seed")}

@@ -7,21 +7,26 @@ from typing import Any
 
 from footpath.analysis import charts
 from footpath.experiments.picture import Figure, picture
-from footpath.recommender import Recommender
+from footpath.recommender import ClickModel, Recommender
 
 Epochs = Sequence[Mapping[str, Any]]
+_NDCG, _LOSS = "validation_ndcg@10", "validation_loss"
 
 
-def epochs_of(model: Recommender) -> list[dict[str, Any]]:
-    """Number, loss, validation NDCG@10 (None without validation) and CPU-seconds of every epoch; empty for a model without epochs."""
+def epochs_of(model: Recommender | ClickModel) -> list[dict[str, Any]]:
+    """Number, loss, validation figure (None without validation) and CPU-seconds of every epoch; empty for a model without epochs.
+
+    The figure is NDCG@10, or of a ClickModel the loss on validation.
+    """
     history = getattr(model, "history", None)
     if history is None:
         return []
+    name, sign = (_LOSS, -1) if isinstance(model, ClickModel) else (_NDCG, 1)
     return [
         {
             "epoch": epoch.number,
             "loss": round(epoch.loss, 6),
-            "validation_ndcg@10": None if epoch.validation is None else round(epoch.validation, 6),
+            name: None if epoch.validation is None else round(sign * epoch.validation, 6),
             "cpu_s": round(epoch.cpu_seconds, 2),
         }
         for epoch in history.epochs
@@ -37,25 +42,26 @@ def page(model: str, data: str, curves: Mapping[str, Epochs]) -> str:
     figures = []
     said = []
     figures_above: dict[str, tuple[str, str]] = {"epochs": (str(len(again or held)), "of the model that is served")}
-    judged = [epoch for epoch in held if epoch["validation_ndcg@10"] is not None]
+    key, called, how = (_NDCG, "NDCG@10", "NDCG@10 of a full ranking") if not held or _NDCG in held[0] else (_LOSS, "loss", "The loss")
+    judged = [epoch for epoch in held if epoch[key] is not None]
     if judged:
-        best = max(judged, key=lambda epoch: epoch["validation_ndcg@10"])
-        figures_above["best NDCG@10"] = (f"{best['validation_ndcg@10']:.4f}", f"on validation, in epoch {best['epoch']} of {len(held)}")
+        best = (max if key == _NDCG else min)(judged, key=lambda epoch: epoch[key])
+        figures_above[f"best {called}"] = (f"{best[key]:.4f}", f"on validation, in epoch {best['epoch']} of {len(held)}")
         said.append(f"Epoch {best['epoch']} was the best of {len(held)} on validation, and so many epochs fitted the model that is served")
         figures.append(
             Figure(
                 "validation",
                 "Validation",
-                "NDCG@10 of a full ranking after each epoch of the held fit",
+                f"{how} on validation after each epoch of the held fit",
                 charts.lines(
                     x[: len(held)],
-                    {"held": [epoch["validation_ndcg@10"] for epoch in held]},
+                    {"held": [epoch[key] for epoch in held]},
                     format="number",
                     x_name="epoch",
-                    y_name="NDCG@10",
+                    y_name=called,
                 ),
-                {"epoch": x[: len(held)], "ndcg": [epoch["validation_ndcg@10"] for epoch in held]},
-                {"ndcg": "NDCG@10"},
+                {"epoch": x[: len(held)], "figure": [epoch[key] for epoch in held]},
+                {"figure": called},
             )
         )
     else:

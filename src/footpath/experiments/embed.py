@@ -106,7 +106,7 @@ def embedder(run: Run) -> Embedder:
         return run.model
     families: dict[str, list[str]] = {}
     for model in catalog.describe():
-        if model["inherited"]:  # from SequenceModel, which has both
+        if model["inherited"] and model["name"] in catalog.names("items"):  # from SequenceModel, which has both
             families.setdefault(model["family"], []).append(model["name"])
     there_are = "; ".join(f"{family}: {', '.join(names)}" for family, names in families.items())
     raise ConfigError(

@@ -190,7 +190,7 @@ class Ladder:
         return {**({"seed": self.seed} if "seed" in known else {}), **fields}
 
     def _classic(self, model: str) -> None:
-        if model not in catalog.names() or self._finished(model):
+        if model not in catalog.names("items") or self._finished(model):
             return
         left = self.time_left()
         if model == _CLASSIC[0]:
@@ -216,7 +216,7 @@ class Ladder:
             self._leave_out(model, str(error))
 
     def _sequence_models(self) -> list[str]:
-        listed = catalog.names()
+        listed = catalog.names("items")
         known = [name for name in _SEQUENCE if name in listed]
         others = [name for name in listed if name not in (*_SEQUENCE, "mixture") and catalog.entry(name).extra == "models"]
         chosen = known or others[:2]
@@ -400,11 +400,11 @@ class Ladder:
         started, cpu = time.monotonic(), time.process_time()
         directory = self.directory / f"{name}-study"
         directory.mkdir(exist_ok=True)
-        best: list[tuple[tune.Trial, Recommender, Float64[np.ndarray, " B"]]] = []
+        best: list[tuple[float, Recommender, Float64[np.ndarray, " B"]]] = []
 
         def keep(trial: tune.Trial, model: Recommender, per_list: Float64[np.ndarray, " B"]) -> None:
-            if trial.ndcg is not None and trial.ndcg > (best[0][0].ndcg if best and best[0][0].ndcg is not None else rung.ndcg or 0.0):
-                best[:] = [(trial, model, per_list)]
+            if trial.value is not None and trial.value > (best[0][0] if best else rung.ndcg or 0.0):
+                best[:] = [(trial.value, model, per_list)]
                 storage.save_model(model, directory / "best")
                 np.save(directory / "best.npy", per_list)
 
@@ -412,16 +412,24 @@ class Ladder:
         try:
             tell = self._told(name, None)
             found = tune.search(
-                self.parts, asked, directory, trials=trials + 1, deadline=deadline, known=rung.ndcg, keep=keep, progress=tell
+                self.parts,
+                asked,
+                directory,
+                measure=validation.of_items(self.parts),
+                trials=trials + 1,
+                deadline=deadline,
+                known=rung.ndcg,
+                keep=keep,
+                progress=tell,
             )
         except (ConfigError, MissingExtraError) as error:
             self._leave_out(name, str(error), rung.model)
             return False
         spent = {"cpu_s": round(time.process_time() - cpu, 2), "judge_s": 0.0, "fit_s": round(time.monotonic() - started, 2)}
-        top = max(found.trials, key=lambda trial: trial.ndcg or 0.0)
+        top = found.ranked[0]
         n = len(found.trials) - 1
         tried = f"{n} trial{'s' if n != 1 else ''} of {', '.join(catalog.search_space(rung.model))}"
-        if (top.ndcg or 0.0) <= (rung.ndcg or 0.0) or (not best and not (directory / "best").is_dir()):
+        if (top.value or 0.0) <= (rung.ndcg or 0.0) or (not best and not (directory / "best").is_dir()):
             self._add(Rung(name, rung.model, note=f"{tried}: none was better", cpu_s=spent["cpu_s"], fit_s=spent["fit_s"]))
             return False
         model, per_list = best[0][1:] if best else (storage.load_model(directory / "best"), np.load(directory / "best.npy"))

@@ -15,7 +15,7 @@ from footpath.page.text import bdi, escape, prose, sentence
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, a table or both, under a title. table: columns by name; notes: sentences below.
+    """A chart, a table or both, under a title. table: columns by name; right: those of text that are figures; notes: sentences below.
 
     half: beside the next one that is, where there is room.
     """
@@ -28,6 +28,7 @@ class Figure:
     labels: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     half: bool = False
+    right: Sequence[str] = ()
 
 
 def picture(
@@ -85,7 +86,7 @@ def _figure(figure: Figure, charts: dict[str, Any]) -> str:
         inside = f'<p id="chart-{figure.id}-words">{escape(words)}</p>'
     if figure.table:
         n = len(next(iter(figure.table.values())))
-        inside += html_table(figure.table, total=n, labels=figure.labels, caption=figure.title)
+        inside += html_table(figure.table, total=n, labels=figure.labels, caption=figure.title, right=figure.right)
     if inside:
         summary = "Data, and the chart in words" if figure.chart is not None else "Data"
         parts.append(f"<details{'' if figure.chart is not None else ' open'}><summary>{summary}</summary>{inside}</details>")

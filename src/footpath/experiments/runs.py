@@ -10,13 +10,14 @@ While it is fitted, progress lies in a hidden folder beside it, .RUN.unfinished:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,12 +30,14 @@ import pyarrow.parquet as pq
 from footpath.errors import ConfigError, RunError
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
-from footpath.experiments.curves import epochs_of, page
+from footpath.experiments.curves import epochs_of as epochs_of
+from footpath.experiments.curves import page
 from footpath.experiments.reasons import because
 from footpath.experiments.validation import choose_split
 from footpath.models import catalog, storage
 from footpath.progress import Progress
-from footpath.recommender import Iterative, Recommender, Settled, hyperparameters, recommend
+from footpath.recommender import ClickModel, Iterative, Recommender, Settled, hyperparameters, recommend
+from footpath.rules import Rules
 from footpath.sequences.build import acts_of, to_sequences
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.splits import from_iso_time
@@ -52,17 +55,23 @@ class Run:
     model: Recommender
     record: Mapping[str, Any]
     titles: Mapping[str, str]
+    categories: Mapping[str, str] = field(default_factory=dict)
 
     def store_path(self) -> Path:
         """Where the events of the run lie: beside the run as when it was made, or at the same absolute place."""
-        recorded = self.record["store"]
-        for candidate in (self.path / recorded["relative"], Path(recorded["absolute"])):
-            if candidate.is_dir():
-                return candidate
-        raise RunError(
-            f"{self.path}: the store of this run is neither at {recorded['relative']!r} beside it nor at {recorded['absolute']!r}; "
-            "pass --store STORE, or give the history itself with --history"
-        )
+        return store_of(self.path, self.record)
+
+
+def store_of(run: Path, record: Mapping[str, Any]) -> Path:
+    """Where the store lies that a run was made of: beside the run as when it was made, or at the same absolute place. Raises RunError."""
+    recorded = record["store"]
+    for candidate in (run / recorded["relative"], Path(recorded["absolute"])):
+        if candidate.is_dir():
+            return candidate
+    raise RunError(
+        f"{run}: the store of this run is neither at {recorded['relative']!r} beside it nor at {recorded['absolute']!r}; "
+        "pass --store STORE, or give the history itself with --history"
+    )
 
 
 def train(
@@ -150,7 +159,7 @@ def check_target(into: Path, *, overwrite: bool = False) -> None:
 
 def write_run(
     into: Path,
-    fitted: Recommender,
+    fitted: Recommender | ClickModel,
     log: EventLog,
     store: Path,
     events: SequenceDataset,
@@ -161,11 +170,12 @@ def write_run(
     fit_cpu_s: float,
     curves: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     texts: Mapping[str, str] | None = None,
-) -> Run:
+    more: Mapping[str, Any] | None = None,
+) -> None:
     """Write a model that was fitted on all events of a store as a run; what stands at `into` is replaced in one step.
 
     data: how the events were chosen (`event_types`, `core`, `seed`). chosen: by what its settings were. curves: the epochs of the held and
-    the last fit, which become a page too. texts: further files by name.
+    the last fit, which become a page too. texts: further files by name. more: further entries of the record.
     """
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -185,6 +195,7 @@ def write_run(
         "fit_cpu_s": fit_cpu_s,
         "fitted_with": getattr(fitted, "fitted_with", None),  # of a model that says so: device, precision, share of the events
         "epochs": {name: list(epochs) for name, epochs in (curves or {}).items()},
+        **(more or {}),
     }
     files = dict(texts or {})
     if any(record["epochs"].values()):
@@ -192,10 +203,10 @@ def write_run(
             record["model"], log.name, {name: epochs for name, epochs in record["epochs"].items() if epochs}
         )
     features = events.item_features
-    titles = [""] * events.n_items if features is None else list(features.titles)
-    items = pa.table({"item_id": events.vocabulary.ids, "title": pa.array(titles[1:], pa.string())})
+    titles, categories = ([""] * events.n_items,) * 2 if features is None else (list(features.titles), list(features.categories))
+    of_items = {"title": titles, "category": categories}
+    items = pa.table({"item_id": events.vocabulary.ids} | {name: pa.array(column[1:], pa.string()) for name, column in of_items.items()})
     _write(into, fitted, record, items, files)
-    return open_run(into)
 
 
 def _changes(before: Recommender, after: Recommender) -> dict[str, Any]:
@@ -204,7 +215,7 @@ def _changes(before: Recommender, after: Recommender) -> dict[str, Any]:
     return {name: new[name] for name in new if new[name] != old[name]}
 
 
-def _write(into: Path, model: Recommender, record: Mapping[str, Any], items: pa.Table, texts: Mapping[str, str]) -> None:
+def _write(into: Path, model: Recommender | ClickModel, record: Mapping[str, Any], items: pa.Table, texts: Mapping[str, str]) -> None:
     into.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
     try:
@@ -220,7 +231,15 @@ def _write(into: Path, model: Recommender, record: Mapping[str, Any], items: pa.
 
 
 def open_run(path: Path) -> Run:
-    """A run that `train` wrote; raises RunError where it is missing, newer than this version or damaged."""
+    """A run of a model that says which items come next; raises RunError where it is missing, newer, damaged or of another model."""
+    record, items = read_record(path)
+    if record.get("answers", "items") != "items":
+        raise RunError(f"{path} is a run of {record['model']}, which says how likely an act is: ask it with `footpath predict {path} FILE`")
+    return Run(path, storage.load_model(path / "model"), record, *items)
+
+
+def read_record(path: Path) -> tuple[dict[str, Any], tuple[dict[str, str], dict[str, str]]]:
+    """The record of a run, and the titles and categories of its items; raises RunError where it is missing, newer or damaged."""
     record_file = path / "run.json"
     if not record_file.is_file():
         raise RunError(f"{path} is not a run: {record_file.name} is missing; make one with `footpath train STORE --model M --into {path}`")
@@ -233,13 +252,14 @@ def open_run(path: Path) -> Run:
         raise RunError(
             f"{path} was written by footpath {record.get('footpath')} (format {record['format']}); this version reads {FORMAT}: upgrade"
         )
-    model = storage.load_model(path / "model")
     try:
         table = pq.read_table(path / "items.parquet")
-        titles = dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
+        ids = table["item_id"].to_pylist()
+        titles = dict(zip(ids, table["title"].to_pylist(), strict=True))
+        categories = dict(zip(ids, table["category"].to_pylist(), strict=True)) if "category" in table.column_names else {}
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise RunError(f"{path / 'items.parquet'} is damaged ({error}); train the run again") from error
-    return Run(path, model, record, titles)
+    return record, (titles, categories)
 
 
 def recommend_from(
@@ -251,15 +271,18 @@ def recommend_from(
     repeat: bool | None = None,
     store: Path | None = None,
     at: str | None = None,
+    rules: Rules | None = None,
+    reasons: bool = True,
 ) -> dict[str, Any]:
     """Titled recommendations with a reason each, for a user of the store or for a history of item ids, oldest first.
 
     A user or items never seen still get an answer, and the answer says what it stands on. at: when the question is asked, ISO 8601, UTC
-    where it names no zone; the time of the newest event where None. Raises ConfigError, RunError, StoreError.
+    where it names no zone; the time of the newest event where None. rules: of what is listed. reasons: whether
+    they are looked for. Raises ConfigError, RunError, StoreError.
     """
     if (user is None) == (history is None):
         raise ConfigError("give either --user ID or --history a,b,c")
-    asked = None if at is None else np.array([_moment(at)])
+    asked = None if at is None else np.array([moment(at)])
     if user is not None:
         log = open_store(store or run.store_path())
         history, rows = acts_of(log, user, run.model.items, event_types=run.record["data"]["event_types"])
@@ -267,10 +290,12 @@ def recommend_from(
         assert history is not None
         rows = SequenceDataset.from_lists([history], vocabulary=run.model.items, users=["history"])
     repeats = run.record["repeat"] if repeat is None else repeat
-    found = recommend(run.model, rows, k, repeat=repeats, request_times=asked)
+    if rules is not None and rules.categories is None and any(run.categories.values()):
+        rules = dataclasses.replace(rules, categories=run.categories)
+    found = recommend(run.model, rows, k, repeat=repeats, request_times=asked, rules=rules)
     indexes = found.indexes[0][found.indexes[0] > 0]
     ids = found.items(0)
-    reasons = run.model.items.decode(because(run.model, rows, indexes, request_times=asked))
+    carried = because(run.model, rows, indexes, request_times=asked) if reasons else np.zeros(len(indexes), np.int32)
     unknown = [id for id in history if id not in run.model.items]
     known = len(history) - len(unknown)
     return {
@@ -290,18 +315,18 @@ def recommend_from(
                 "score": float(found.scores[0][rank - 1]),
                 "because": None if reason is None else {"item_id": reason, "title": run.titles.get(reason, "")},
             }
-            for rank, (id, reason) in enumerate(zip(ids, reasons, strict=True), start=1)
+            for rank, (id, reason) in enumerate(zip(ids, run.model.items.decode(carried), strict=True), start=1)
         ],
     }
 
 
-def _moment(text: str) -> int:
+def moment(text: str) -> int:
     """Microseconds since 1970 UTC."""
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"--at takes a moment such as 2026-01-31T12:00:00, got {text!r}") from error
-    return from_iso_time((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat())
+    return from_iso_time((found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat())
 
 
 def popular_users(events: SequenceDataset, n: int) -> list[str]:

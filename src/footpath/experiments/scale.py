@@ -171,7 +171,7 @@ def _models(models: Sequence[str]) -> list[str]:
     if not models:
         raise ConfigError("no model to scale; name one with --model, `footpath models` lists all")
     for name in models:
-        catalog.entry(name)
+        validation.check_items(name, "`footpath scale`")
         if list(models).count(name) > 1:
             raise ConfigError(f"model {name!r} is named {list(models).count(name)} times; name each once")
     return list(models)

@@ -1,4 +1,4 @@
-"""The settings of one model, searched on validation: a study that can be killed and gone on with.
+"""The settings of one model of any kind, searched on validation: a study that can be killed and gone on with.
 
 TUNING/tuning.json    what is tuned: store, model, protocol, ranges
 TUNING/study.journal  optuna's journal of the study
@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,31 +24,43 @@ import numpy as np
 from jaxtyping import Float64
 
 from footpath.analysis import charts
-from footpath.errors import ConfigError, RunError
+from footpath.errors import ConfigError, DataError, RunError
+from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments import search_space, validation
 from footpath.experiments.picture import Figure, picture
+from footpath.experiments.validation import Measure
 from footpath.models import catalog
 from footpath.page.files import write_text
 from footpath.page.text import plain
 from footpath.progress import Progress
-from footpath.recommender import EpochFigures, Iterative, Recommender, Settled, hyperparameters
+from footpath.recommender import ClickModel, EpochFigures, Iterative, Recommender, Settled, hyperparameters
+from footpath.sequences.impression_splits import ImpressionSplit
 from footpath.sequences.split import Split
 
 State = Literal["finished", "pruned", "stopped", "failed"]
 """finished: fitted to its end. pruned: below the median of the others at the same epoch. stopped: the time was up. failed: see `note`."""
+
+_OPTIONS: Final = {
+    "source": "--examples",
+    "labels": "--label",
+    "threshold": "--threshold",
+    "negatives": "--negatives",
+    "context": "--context",
+}
+"""Of the command line, by the names that `footpath.experiments.responses.examples` has for them."""
 
 _RANDOM_TRIALS, _PRUNE_FROM_EPOCH, _PRUNE_AFTER_TRIALS, _TREES = 5, 3, 4, 64
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fit with drawn settings. ndcg: of validation, None where it failed; low, high: 95 %. settled: what validation chose."""
+    """One fit with drawn settings. value: of validation, None where it failed; low, high: 95 %. settled: what validation chose."""
 
     number: int
     parameters: Mapping[str, Any]
     state: State
-    ndcg: float | None
+    value: float | None
     low: float | None = None
     high: float | None = None
     epochs: int | None = None
@@ -62,20 +74,25 @@ class Tuning:
     """What was asked and every trial. importances: shares of the variance of the figure, summing to 1; empty where nothing can be said."""
 
     asked: Mapping[str, Any]
+    measure: Measure
     trials: Sequence[Trial]
     importances: Mapping[str, float]
     command: str
     warnings: Sequence[str] = ()
 
     @property
+    def ranked(self) -> list[Trial]:
+        """Best first, the earlier of equals first; trials that failed last."""
+        return sorted(self.trials, key=lambda trial: (trial.value is None, -self.measure.goodness(trial.value or 0.0)))
+
+    @property
     def best(self) -> Trial:
         """The trial with the best figure; raises ConfigError where all failed."""
-        usable = [trial for trial in self.trials if trial.ndcg is not None]
-        if not usable:
+        if not self.trials or self.ranked[0].value is None:
             raise ConfigError(
                 f"every trial of {self.asked['model']} failed; the first: {self.trials[0].note if self.trials else 'none ran'}"
             )
-        return max(usable, key=lambda trial: (trial.ndcg, -trial.number))
+        return self.ranked[0]
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints: plain types only."""
@@ -101,12 +118,16 @@ def tune(
     core: int = 1,
     seed: int = 0,
     repeat: bool = False,
+    examples: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
-    """Search the ranges of a model's file for the best NDCG@10 on the validation part; the test part is never read.
+    """Search the ranges of a model's file for the best figure on the validation part; the test part is never read.
 
-    The first trial is the model's defaults; the next four are random, and from then on optuna's TPE draws. Models trained by epochs
-    are pruned by the median. The same directory goes on where it stopped, up to `trials` in all; a trial that was running is run again.
+    The figure is NDCG@10, the log-loss of a model of responses, the RMSE of one of ratings. The first trial is the model's defaults; the
+    next four are random, and from then on optuna's TPE draws. Models trained by epochs are pruned by the median. The same directory goes
+    on where it stopped, up to `trials` in all; a trial that was running is run again.
+    examples: of a model of responses or ratings, options of `footpath.experiments.responses.examples`: source, labels, threshold,
+    negatives, context. Such a model takes neither `core` nor `repeat`, and `event_types` are those of its histories.
     Raises ConfigError, DataError, StoreError, MissingExtraError, and RunError where the directory is of another study or is something else.
     """
     if trials < 1:
@@ -114,11 +135,17 @@ def tune(
     if timeout_minutes is not None and not 0 < timeout_minutes < math.inf:
         raise ConfigError(f"the timeout must be above 0 minutes, got {timeout_minutes:g}")
     deadline = None if timeout_minutes is None else time.monotonic() + 60 * timeout_minutes
-    fixed = dict(fixed or {})
+    fixed, examples = dict(fixed or {}), dict(examples or {})
     space = search_space.searched(model, fixed)
     search_space.the_optuna()
+    _check_kind(model, examples, core=core, repeat=repeat)
     log = open_store(store)
-    parts, why = validation.choose_split(log, protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
+    parts: Split | ImpressionSplit
+    if catalog.entry(model).answers == "items":
+        parts, why = validation.choose_split(log, protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
+        measure = validation.of_items(parts)
+    else:
+        parts, measure, why = _impressions(log, model, protocol, {**examples, "history_types": event_types}, seed)
     given = {name: hyperparameters(catalog.create(model, **fixed))[name] for name in fixed}
     asked = {
         "model": model,
@@ -129,25 +156,20 @@ def tune(
         "core": core,
         "seed": seed,
         "repeat": repeat,
+        "examples": examples,
         "fixed": given,
         "space": {name: list(given) for name, given in space.items()},
-        "metric": f"{validation.METRIC} on validation",
+        "metric": measure.on_validation,
+        "tasks": list(measure.tasks),
     }
     open_directory(into, "tuning.json", asked, "a tuning")
-    tuned = search(parts, asked, into, trials=trials, deadline=deadline, progress=progress)
-    warning = validation.few(len(parts.validation or ()))
-    command = ["footpath", "train", str(store), "--model", model]
-    for name, value in (*given.items(), *tuned.best.parameters.items()):
-        command += ["--set", f"{name}={value}"]
-    for name in event_types or ():
-        command += ["--event-type", name]
-    command += [*(["--core", str(core)] if core != 1 else []), *(["--seed", str(seed)] if seed else []), *(["--repeat"] if repeat else [])]
-    tuned = Tuning(
-        asked | {"store": str(store), "why": why, "n_validation": len(parts.validation or ())},
-        tuned.trials,
-        tuned.importances,
-        shlex.join([*command, "--into", "RUN"]),
-        [warning] if warning else [],
+    tuned = search(parts, asked, into, measure=measure, trials=trials, deadline=deadline, progress=progress)
+    warning = validation.few(measure.n, measure.rows)
+    tuned = replace(
+        tuned,
+        asked=asked | {"store": str(store), "why": why, "n_validation": measure.n},
+        command=_training(store, {**asked, "fixed": {**given, **tuned.best.parameters}}),
+        warnings=[warning] if warning else [],
     )
     printed = tuned.to_dict()
     write_json(into / "trials.json", {"asked": printed["asked"], "trials": printed["trials"], "importances": printed["importances"]})
@@ -156,21 +178,62 @@ def tune(
     return tuned
 
 
+def _check_kind(model: str, examples: Mapping[str, Any], *, core: int, repeat: bool) -> None:
+    """Raises ConfigError for options that are of the other kind of model."""
+    if catalog.entry(model).answers == "items":
+        if examples:
+            raise ConfigError(
+                f"{model} says which items come next and learns from events, not from examples: leave out {', '.join(examples)}, or tune a "
+                "model of responses such as logistic_regression"
+            )
+        return
+    for option, given in {"core": core != 1, "repeat": repeat}.items():
+        if given:
+            raise ConfigError(f"{option} is for models that say which items come next, and {model} does not: leave it out")
+
+
+def _impressions(log: EventLog, model: str, protocol: str, options: Mapping[str, Any], seed: int) -> tuple[ImpressionSplit, Measure, str]:
+    """The split of the examples that a model learns from, which has validation rows, and in words why this one."""
+    from footpath.experiments import responses
+
+    rows = responses.examples_for(log, [model], **options, seed=seed)
+    parts, why = responses.choose_impression_split(rows, protocol, seed=seed)
+    if parts.validation is None:
+        raise DataError(f"protocol {parts.protocol!r} leaves no validation example to choose by; use another protocol or a larger log")
+    return parts, validation.of_responses(parts.validation), why
+
+
+def _training(store: Path, asked: Mapping[str, Any]) -> str:
+    """The command that trains with these settings on the same events."""
+    command = ["footpath", "train", str(store), "--model", asked["model"]]
+    for name, value in asked["fixed"].items():
+        command += ["--set", f"{name}={value}"]
+    for name in asked["event_types"] or ():
+        command += ["--event-type", name]
+    for option, value in asked["examples"].items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            command += [_OPTIONS[option], f"{one:g}" if isinstance(one, float) else str(one)]
+    core, seed = asked["core"], asked["seed"]
+    command += [*(["--core", str(core)] if core != 1 else []), *(["--seed", str(seed)] if seed else [])]
+    return shlex.join([*command, *(["--repeat"] if asked["repeat"] else []), "--into", "RUN"])
+
+
 def search(
-    parts: Split,
+    parts: Split | ImpressionSplit,
     asked: Mapping[str, Any],
     directory: Path,
     *,
+    measure: Measure,
     trials: int,
     deadline: float | None = None,
     known: float | None = None,
-    keep: Callable[[Trial, Recommender, Float64[np.ndarray, " B"]], None] | None = None,
+    keep: Callable[[Trial, Any, Float64[np.ndarray, "B ..."]], None] | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
     """The study of `tune` on a split that is there, in a directory that is there. deadline: on the monotonic clock.
 
     known: the figure of the model's defaults, where they need not be fitted again. keep: is given every trial that ended with a figure,
-    its model, and its NDCG@10 of each validation history.
+    its model, and what each validation row adds to the figure.
     """
     optuna = search_space.the_optuna()
     model, fixed, seed = asked["model"], asked["fixed"], asked["seed"]
@@ -182,15 +245,19 @@ def search(
         _whole_lines(journal)
         backend = optuna.storages.journal.JournalFileBackend(str(journal), optuna.storages.journal.JournalFileOpenLock(str(journal)))
         study = optuna.create_study(
-            storage=optuna.storages.JournalStorage(backend), study_name=model, direction="maximize", load_if_exists=True
+            storage=optuna.storages.JournalStorage(backend),
+            study_name=f"{model} by {measure.on_validation}",
+            direction="maximize",  # of a loss its negative, as models report it after each epoch
+            load_if_exists=True,
         )
         if not study.trials:
             own = search_space.defaults(model, space)
             if known is None or set(own) != set(space):
                 study.enqueue_trial(own)
             else:
-                told = {"state": "finished", "ndcg": known, "cpu_s": 0.0}
-                study.add_trial(optuna.trial.create_trial(params=own, distributions=drawn_from, value=known, user_attrs=told))
+                told = {"state": "finished", "value": known, "cpu_s": 0.0}
+                good = measure.goodness(known)
+                study.add_trial(optuna.trial.create_trial(params=own, distributions=drawn_from, value=good, user_attrs=told))
         for left in study.trials:
             if left.state == optuna.trial.TrialState.RUNNING:  # it was running when the process ended
                 study.tell(left.number, state=optuna.trial.TrialState.FAIL)
@@ -204,18 +271,24 @@ def search(
             study.pruner = optuna.pruners.MedianPruner(n_startup_trials=_PRUNE_AFTER_TRIALS, n_warmup_steps=_PRUNE_FROM_EPOCH)
             trial = study.ask(drawn_from)
             fresh = catalog.create(model, **fixed, **search_space.settings(trial.params, space))
-            fitted = _run(study, trial, fresh, parts, deadline, progress)
+            fitted = _run(study, trial, fresh, parts, measure, deadline, progress)
             if fitted is not None and keep is not None:
                 keep(_trials(study, space)[-1], *fitted)
         if progress is not None:
             progress("trials", done, trials)
         found = _trials(study, space)
-        return Tuning(asked, found, _importances(study, drawn_from, seed), "")
+        return Tuning(asked, measure, found, _importances(study, drawn_from, seed), "")
 
 
 def _run(
-    study: Any, trial: Any, model: Recommender, parts: Split, deadline: float | None, progress: Progress | None
-) -> tuple[Recommender, Float64[np.ndarray, " B"]] | None:
+    study: Any,
+    trial: Any,
+    model: Any,
+    parts: Split | ImpressionSplit,
+    measure: Measure,
+    deadline: float | None,
+    progress: Progress | None,
+) -> tuple[Any, Float64[np.ndarray, "B ..."]] | None:
     """Fit, judge, and tell the study; settings that cannot be fitted are a failed trial, not the end of the study."""
     optuna = search_space.the_optuna()
     ended: list[State] = []
@@ -241,26 +314,24 @@ def _run(
     cpu = time.process_time()
     try:
         fitted = model.fit(parts.train, validation=parts.validation, progress=tell)
-        per_list = validation.ndcg(fitted, parts, tell)
+        figure, per_row = measure.judge(fitted, tell)
     except ConfigError as error:
         trial.set_user_attr("note", str(error))
         trial.set_user_attr("cpu_s", round(time.process_time() - cpu, 2))
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return None
-    assert parts.validation is not None
-    figure = validation.mean(per_list, parts.validation, seed=0)
-    told = {"ndcg": figure.value, "low": figure.low, "high": figure.high, "cpu_s": round(time.process_time() - cpu, 2)}
+    told = {"value": figure.value, "low": figure.low, "high": figure.high, "cpu_s": round(time.process_time() - cpu, 2)}
     for name, value in plain(told | {"epochs": epochs[-1] if epochs else None, "state": ended[0] if ended else "finished"}).items():
         trial.set_user_attr(name, value)
     trial.set_user_attr("settled", plain(_settled(model, fitted)))
     if ended:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     else:
-        study.tell(trial, figure.value)
-    return fitted, per_list
+        study.tell(trial, measure.goodness(figure.value))
+    return fitted, per_row
 
 
-def _settled(before: Recommender, fitted: Recommender) -> dict[str, Any]:
+def _settled(before: Recommender | ClickModel, fitted: Recommender | ClickModel) -> dict[str, Any]:
     if not isinstance(fitted, Settled):
         return {}
     old, new = hyperparameters(before), hyperparameters(fitted.settled())
@@ -276,7 +347,7 @@ def _trials(study: Any, space: Mapping[str, Any]) -> list[Trial]:
             number=number,
             parameters=search_space.settings(trial.params, space),
             state=trial.user_attrs.get("state", "failed"),
-            **{name: trial.user_attrs.get(name) for name in ("ndcg", "low", "high", "epochs")},
+            **{name: trial.user_attrs.get(name) for name in ("value", "low", "high", "epochs")},
             cpu_s=trial.user_attrs["cpu_s"],
             settled=trial.user_attrs.get("settled", {}),
             note=trial.user_attrs.get("note", ""),
@@ -358,35 +429,47 @@ STATES: Final[Mapping[str, str]] = {
 }
 
 
+def in_words(tuned: Tuning) -> str:
+    """By what was chosen: log-loss of `click` on the validation part of the time split (as asked), 2,025 examples; lower is better."""
+    measure, asked = tuned.measure, tuned.asked
+    tasks = " and ".join(f"`{task}`" for task in measure.tasks)
+    figure = measure.name + (f" of {tasks}" if tasks else "") + (" (their mean)" if len(measure.tasks) > 1 else "")
+    better = "; lower is better" if measure.lower else ""
+    return f"{figure} on the validation part of the {asked['protocol']} split ({asked['why']}), {measure.n:,} {measure.rows}{better}"
+
+
 def _page(tuned: Tuning) -> str:
-    asked, best = tuned.asked, tuned.best
-    judged = f"the validation part of the {asked['protocol']} split, {asked['n_validation']:,} histories"
+    asked, best, measure = tuned.asked, tuned.best, tuned.measure
     trials = list(tuned.trials)
+    pruned = sum(trial.state == "pruned" for trial in trials)
     so_far: list[float | None] = []
     for trial in trials:
-        known = [value for value in (*so_far[-1:], trial.ndcg) if value is not None]
-        so_far.append(max(known) if known else None)
+        known = [value for value in (*so_far[-1:], trial.value) if value is not None]
+        so_far.append(max(known, key=measure.goodness) if known else None)
     numbers = [str(trial.number) for trial in trials]
     columns: dict[str, list[Any]] = {"trial": numbers}
     for name in asked["space"]:
         given = [trial.parameters.get(name) for trial in trials]
         columns[name] = [f"{value:.4g}" if isinstance(value, float) else value for value in given]  # as text: a learning rate is no share
-    columns |= {name: [getattr(trial, name) for trial in trials] for name in ("ndcg", "low", "high", "epochs", "cpu_s")}
-    columns["state"] = [STATES[trial.state] + (f": {trial.note}" if trial.note else "") for trial in trials]
+    for name in ("value", "low", "high"):  # to the digits by which trials differ
+        columns[name] = [None if (value := getattr(trial, name)) is None else f"{value:.4f}" for trial in trials]
+    columns |= {name: [getattr(trial, name) for trial in trials] for name in ("epochs", "cpu_s")}
+    columns["state"] = [trial.state + (f": {trial.note}" if trial.note else "") for trial in trials]
     if all(value is None for value in columns["epochs"]):
         del columns["epochs"]
-    labels = {"ndcg": "NDCG@10", "low": "from", "high": "to", "cpu_s": "CPU-s", **{name: name for name in asked["space"]}}
+    labels = {"value": measure.name, "low": "from", "high": "to", "cpu_s": "CPU-s", **{name: name for name in asked["space"]}}
     figures = [
         Figure(
             "trials",
             "The best so far",
-            "NDCG@10 on validation, trial by trial; the first trial is the model's defaults",
+            f"{measure.on_validation}; the first trial is the model's defaults" + ("; pruned trials are not drawn" if pruned else ""),
             charts.lines(
                 numbers,
-                {"best so far": so_far, "each trial": [trial.ndcg for trial in trials]},
+                {"best so far": so_far, "each trial": [None if trial.state == "pruned" else trial.value for trial in trials]},
                 format="number",
                 x_name="trial",
-                y_name="NDCG@10",
+                y_name=measure.on_validation,
+                from_zero=not measure.lower,  # no model comes near a loss of 0
             ),
         )
     ]
@@ -396,23 +479,29 @@ def _page(tuned: Tuning) -> str:
             Figure(
                 "importance",
                 "Which settings matter",
-                "The share of the variance of NDCG@10 between trials that each setting explains (functional ANOVA on a random forest)",
+                f"The share of the variance of {measure.name} between trials that each setting explains "
+                "(functional ANOVA on a random forest)",
                 charts.bars(list(tuned.importances), {"share": list(tuned.importances.values())}, format="share", horizontal=True),
                 {"setting": list(tuned.importances), "share": list(tuned.importances.values())},
                 notes=[f"From {finished} finished trials: with few of them, read the order and not the figures"],
             )
         )
-    figures.append(Figure("table", "Every trial", "95 % intervals by bootstrap over users", None, columns, labels))
-    pruned = sum(trial.state == "pruned" for trial in trials)
+    about = "95 % intervals by bootstrap over users" + (f"; {STATES['pruned']}" if pruned else "")
+    of_words = {name for name in asked["space"] for trial in trials if isinstance(trial.parameters.get(name), str | bool)}
+    right = ["value", "low", "high", *(name for name in asked["space"] if name not in of_words)]
+    figures.append(Figure("table", "Every trial", about, None, columns, labels, right=right))
     return picture(
         f"Tuning {asked['model']} on {asked['data']}",
         [
-            f"Chosen on {judged}; the test part was not read",
+            f"Chosen by {in_words(tuned)}; the test part was not read",
             *tuned.warnings,
         ],
         {
-            "Best NDCG@10": (f"{best.ndcg:.4f}", f"{best.low:.4f} to {best.high:.4f}" if best.low is not None and best.high else ""),
-            "Defaults": (f"{trials[0].ndcg:.4f}" if trials[0].ndcg is not None else "–", "trial 1"),
+            f"Best {measure.name}": (
+                f"{best.value:.4f}",
+                f"{best.low:.4f} to {best.high:.4f}" if best.low is not None and best.high else "",
+            ),
+            "Defaults": (f"{trials[0].value:.4f}" if trials[0].value is not None else "–", "trial 1"),
             "Trials": (f"{len(trials)}", f"{pruned} pruned"),
             "CPU": (f"{sum(trial.cpu_s for trial in trials):,.0f} s", "to fit and to judge"),
         },
@@ -420,6 +509,6 @@ def _page(tuned: Tuning) -> str:
         commands=[tuned.command],
         notes=[
             "The best of many trials on one validation set looks better than it is: `footpath evaluate` with these settings measures it on "
-            "histories that chose nothing",
+            f"{measure.rows} that chose nothing",
         ],
     )

@@ -31,6 +31,8 @@ FEWEST: Final = 2
 _MANY, _RARE = 1_000, 10  # whole numbers with more distinct values than the first, each fewer times than the second, are amounts
 _TOLD_BY: Final = 0.99  # the AUC from which on a column alone is held to be recorded after the act
 _MOST_CHECKED, _FEWEST_CHECKED = 200_000, 20
+_HASHED_AT_ONCE: Final = 1 << 20
+_BINS: Final = 64  # of an amount, when it is asked whether it tells a label
 _STANDARD: Final = 8.0  # standard scores are kept within so many deviations
 _DAY_US: Final = 86_400_000_000
 
@@ -113,7 +115,7 @@ class Features:
 
     def encode(self, rows: Impressions) -> Encoded:
         """A row for each impression; a column that is not there is unknown or missing in all. Raises DataError for an infinite amount."""
-        sources = {name: column for name, (place, column) in _sources(rows).items() if place != "item"}
+        sources = self._named(rows)
         direct = tuple(column for column in self.columns if column.place != "item")
         by_user = tuple(column for column in direct if column.place == "user")
         found = _encoded(tuple(c for c in direct if c.place != "user"), sources, len(rows))
@@ -121,9 +123,21 @@ class Features:
         order = [c for c in direct if c.place != "user"] + list(by_user)
         return _joined(direct, order, (found, of_users), self.of_items.take(rows.items))
 
+    def _named(self, rows: Impressions) -> dict[str, Any]:
+        """The columns by name; one that has the name of a moment's is read as that which was fitted."""
+        found = {name: column for name, (place, column) in _sources(rows).items() if place != "item"}
+        moments = _moments(rows)
+        for column in self.columns:
+            if column.name in moments:
+                if column.place == "moment":
+                    found[column.name] = moments[column.name]
+                elif column.name not in rows.context.column_names:
+                    del found[column.name]
+        return found
+
     def absent(self, rows: Impressions) -> list[str]:
         """The columns that these impressions lack altogether."""
-        there = {name for name, (_, column) in _sources(rows).items() if column.null_count < len(column)}
+        there = {name for name, column in self._named(rows).items() if column.null_count < len(column)}
         return [column.name for column in self.columns if column.place in ("context", "user") and column.name not in there]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -141,21 +155,26 @@ class Features:
 def _sources(rows: Impressions) -> dict[str, tuple[Place, Any]]:
     """Every column by name: those of users and items begin with `user.` and `item.`."""
     computed = rows.about.get("computed", ())  # from what came before by whoever made the impressions: it cannot hold what came after
-    found: dict[str, tuple[Place, Any]] = {
-        name: ("moment" if name in computed else "context", rows.context[name]) for name in rows.context.column_names
-    }
-    if rows.times is not None:
-        moments = rows.times // 3_600_000_000
-        found["hour"] = ("moment", pa.array(moments % 24))
-        found["weekday"] = ("moment", pa.array((moments // 24 + 3) % 7))  # 1970 began on a Thursday
-    if rows.histories.n_events:
-        found["history.length"] = ("moment", pa.array(rows.lengths.astype(np.float64)))
-        if rows.times is not None and rows.histories.times is not None:
-            found["history.pause"] = ("moment", pa.array(_pauses(rows), from_pandas=True))
+    found: dict[str, tuple[Place, Any]] = {name: ("moment", column) for name, column in _moments(rows).items()}
+    found |= {name: ("moment" if name in computed else "context", rows.context[name]) for name in rows.context.column_names}
     found |= {f"user.{name}": ("user", rows.user_columns[name]) for name in rows.user_columns.column_names}
     categories = None if rows.histories.item_features is None else _categories(rows.histories.item_features)
     of_items: dict[str, tuple[Place, Any]] = {f"item.{name}": ("item", rows.item_columns[name]) for name in rows.item_columns.column_names}
     return found | of_items | ({} if categories is None else {"item.category": ("item", categories)})
+
+
+def _moments(rows: Impressions) -> dict[str, pa.Array]:
+    """What the clock and the history say of the moment."""
+    found = {}
+    if rows.times is not None:
+        hours = rows.times // 3_600_000_000
+        found["hour"] = pa.array(hours % 24)
+        found["weekday"] = pa.array((hours // 24 + 3) % 7)  # 1970 began on a Thursday
+    if rows.histories.n_events:
+        found["history.length"] = pa.array(rows.lengths.astype(np.float64))
+        if rows.times is not None and rows.histories.times is not None:
+            found["history.pause"] = pa.array(_pauses(rows), from_pandas=True)
+    return found
 
 
 def _categories(features: ItemFeatures) -> pa.Array | None:
@@ -189,7 +208,7 @@ def _fitted(name: str, place: Place, values: Any) -> Column | None:
         return None
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if not (pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind)):
-        counts = pc.value_counts(pc.drop_null(_as_text(values)))
+        counts = pc.value_counts(pc.drop_null(_as_text(values, name)))
         n = counts.field("counts").to_numpy()
         if not (pa.types.is_integer(kind) and len(n) > _MANY and len(values) < _RARE * len(n)):
             if len(n) + (values.null_count > 0) < 2:
@@ -200,7 +219,7 @@ def _fitted(name: str, place: Place, values: Any) -> Column | None:
             return Column(name, place, "category", tuple(sorted(frequent.field("values").to_pylist())))
     amounts = _amounts(values, name)
     known = amounts[~np.isnan(amounts)]
-    if len(known) == len(amounts) and (known == known[0]).all():
+    if not len(known) or (len(known) == len(amounts) and (known == known[0]).all()):
         return None
     log = bool((known >= 0).all() and known.mean() > 2 * np.median(known) and known.max() > 10)
     known = np.log1p(known) if log else known
@@ -242,27 +261,37 @@ def _joined(direct: Sequence[Column], order: Sequence[Column], parts: Sequence[E
 
 
 def _codes(column: Column, values: Any) -> Int32[np.ndarray, " n"]:
-    text = _as_text(values)
+    text = _as_text(values, column.name)
     if column.hashed:
         encoded = text.dictionary_encode()
-        buckets = np.array([zlib.crc32(word.encode()) % MOST_CATEGORIES + 1 for word in encoded.dictionary.to_pylist()], np.int32)
+        buckets = np.empty(len(encoded.dictionary), np.int32)
+        for start in range(0, len(buckets), _HASHED_AT_ONCE):
+            words = encoded.dictionary[start : start + _HASHED_AT_ONCE].to_pylist()
+            buckets[start : start + len(words)] = [zlib.crc32(word.encode()) % MOST_CATEGORIES + 1 for word in words]
         at = pc.fill_null(encoded.indices, -1).to_numpy()
         return np.where(at < 0, 0, buckets[at] if len(buckets) else 0).astype(np.int32)
     found = pc.index_in(text, value_set=pa.array(column.categories, pa.string()))
     return (pc.fill_null(found, -1).to_numpy().astype(np.int32)) + 1
 
 
-def _as_text(values: Any) -> pa.Array:
-    """Strings; a whole number that is held as a float, because some are missing, is written as a whole number."""
+def _as_text(values: Any, name: str) -> pa.Array:
+    """Strings; a whole number that is held as a float, because some are missing, is written as a whole number.
+
+    Raises DataError for what cannot be written, such as lists.
+    """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):
         numbers = values.to_numpy(zero_copy_only=False)
-        if np.all(np.isnan(numbers) | (numbers == np.round(numbers))):
-            values = pa.array(np.nan_to_num(numbers).astype(np.int64), mask=np.isnan(numbers))
-    return values.cast(pa.string())
+        unknown = np.isnan(numbers)
+        if np.all(unknown | ((np.abs(numbers) < 2**63) & (numbers == np.round(numbers)))):
+            values = pa.array(np.where(unknown, 0, numbers).astype(np.int64), mask=unknown)
+    try:
+        return values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"column {name!r} holds {values.type}, which is neither a category nor an amount: leave it out") from error
 
 
 def _amounts(values: Any, name: str) -> Float64[np.ndarray, " n"]:
@@ -271,11 +300,16 @@ def _amounts(values: Any, name: str) -> Float64[np.ndarray, " n"]:
         values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if pa.types.is_temporal(values.type):
-        if not pa.types.is_duration(values.type):
-            values = values.cast(pa.timestamp("us", values.type.tz if pa.types.is_timestamp(values.type) else None))
-        return pc.fill_null(values.cast(pa.int64()).cast(pa.float64()), np.nan).to_numpy() / _DAY_US
+    kind = values.type
     try:
+        if pa.types.is_duration(kind):
+            values = values.cast(pa.duration("us"), safe=False)
+        elif pa.types.is_time(kind):
+            values = values.cast(pa.time64("us"), safe=False)
+        elif pa.types.is_temporal(kind):
+            values = values.cast(pa.timestamp("us", kind.tz if pa.types.is_timestamp(kind) else None), safe=False)
+        if pa.types.is_temporal(kind):
+            return pc.fill_null(values.cast(pa.int64()).cast(pa.float64()), np.nan).to_numpy() / _DAY_US
         numbers = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"column {name!r} held numbers when the model was fitted, and here it does not: {error}") from error
@@ -306,14 +340,23 @@ def _check_columns(features: Features, train: Impressions) -> None:
             continue
         columns = [(c, _told_by_codes(encoded.codes[:, i], positive, learned, held)) for i, c in enumerate(features.categories)]
         for f, column in enumerate(features.amounts):
-            found = [auc(positive[held], values[held]) for values in (encoded.amounts[:, f], encoded.missing[:, f].astype(np.float64))]
-            columns.append((column, max(max(area, 1 - area) for area in found)))
+            values, missing = encoded.amounts[:, f], encoded.missing[:, f]
+            found = [auc(positive[held], some[held]) for some in (values, missing.astype(np.float64))]
+            in_bins = _told_by_codes(_bins(values, missing, learned), positive, learned, held)
+            columns.append((column, max(in_bins, *(max(area, 1 - area) for area in found))))
         for column, area in columns:
             if column.place != "moment" and area >= _TOLD_BY:
                 raise DataError(
                     f"column {column.name!r} alone tells {task!r} (AUC {area:.3f} on impressions that it was not fitted on): it was "
                     f"probably recorded after the act. Leave it out (without={column.name}), or keep what was known when the item was shown"
                 )
+
+
+def _bins(values: np.ndarray, missing: np.ndarray, learned: np.ndarray) -> Int64[np.ndarray, " n"]:
+    """Codes of an amount's quantiles, where a value that is frequent has one of its own; 0 where missing."""
+    known = values[learned][~missing[learned]]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1))) if len(known) else np.zeros(0)
+    return np.where(missing, 0, 1 + np.searchsorted(edges, values, "left") + np.searchsorted(edges, values, "right"))
 
 
 def _told_by_codes(codes: np.ndarray, positive: np.ndarray, learned: np.ndarray, held: np.ndarray) -> float:

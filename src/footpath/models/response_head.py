@@ -138,8 +138,9 @@ class _Network(Joined):
     ) -> None:
         super().__init__(history, columns)
         self.encoder, self.attention = encoder, attention
-        fields = 1 + matches + columns.n_columns + (encoder is not None)
-        self.deep = perceptron(fields * self.dim + 2 * matches, hidden, tasks, dropout=dropout)
+        states = int(encoder is not None)
+        fields = 1 + states + matches + columns.n_columns
+        self.deep = perceptron(fields * self.dim + states + 2 * matches, hidden, tasks, dropout=dropout)
         with torch.no_grad():
             last = attention.rest[-1]
             assert isinstance(last, nn.Linear)
@@ -157,7 +158,7 @@ class _Network(Joined):
             states = self.states(batch)
             newest = (batch.lengths - 1).clamp(min=0)
             last = states[torch.arange(len(states), device=states.device), newest] * (batch.lengths > 0)[:, None]
-            now = [last[batch.question]]
+            now = [last[batch.question], (last[batch.question] * target).sum(1, keepdim=True)]
             history = history + states
         scores, real = self.attention.scores(target, history, batch.real, batch.question, same(self.history, batch))
         weights = scores.sigmoid() * real[:, :, None]  # (R, L, H)

@@ -20,6 +20,7 @@ HistoryInput = Literal["type", "value", "category", "age", "place"]
 _TYPES: Final = 32  # room for event types that the contract will add
 _AGES: Final = 42  # doublings of a second, 0 below one, and none
 _SECOND: Final = 1_000_000
+_FORGOTTEN: Final = 0.02
 _START: Final = 0.05  # deviation of vectors before training
 
 
@@ -66,7 +67,8 @@ def perceptron(
 class ColumnVectors(nn.Module):
     """A vector for every column: that of its category, or of an amount its standard score times a learned vector.
 
-    A missing amount is a learned vector of its own. sizes: codes of each category column; code 0, unknown, has a vector too.
+    A missing amount is a learned vector of its own. sizes: codes of each category column; code 0, unknown, has a vector too. In training
+    one entry in fifty is taken for unknown, so that what is missing later has been met.
     """
 
     def __init__(self, sizes: Sequence[int], amounts: int, dim: int) -> None:
@@ -82,8 +84,14 @@ class ColumnVectors(nn.Module):
         nn.init.normal_(self.amounts, std=_START)
 
     def forward(self, columns: Columns) -> Float[Tensor, "R K D"]:
-        of_categories = self.categories(columns.codes + self.starts)
-        of_amounts = columns.amounts[:, :, None] * self.amounts + columns.missing[:, :, None] * self.missing
+        codes, amounts, missing = columns.codes, columns.amounts, columns.missing
+        if self.training:
+            forgotten = torch.rand(codes.shape[0], self.n_columns, device=codes.device) < _FORGOTTEN
+            of_codes, of_amounts_too = (forgotten[:, : codes.shape[1]], forgotten[:, codes.shape[1] :])
+            codes, missing = codes.masked_fill(of_codes, 0), missing | of_amounts_too
+            amounts = amounts.masked_fill(of_amounts_too, 0.0)
+        of_categories = self.categories(codes + self.starts)
+        of_amounts = amounts[:, :, None] * self.amounts + missing[:, :, None] * self.missing
         return torch.cat([of_categories, of_amounts], 1)
 
 

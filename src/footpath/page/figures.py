@@ -106,10 +106,14 @@ def html_table(
     labels: Mapping[str, str],
     caption: str,
     lang: Lang = "en",
+    right: Sequence[str] = (),
 ) -> str:
-    """A table in HTML, numbers to the right, small cells greyed; total: the rows of the whole of which these are the first."""
+    """A table in HTML, numbers to the right, small cells greyed; total: the rows of the whole of which these are the first.
+
+    right: columns of text that are figures all the same.
+    """
     kind = kinds(table)
-    texts = {name for name, found in kind.items() if found in ("text", "flag")}
+    texts = {name for name, found in kind.items() if found in ("text", "flag")} - {*right}
     head = "".join(
         f'<th scope="col"{"" if name in texts else " class=number"}>{escape(labels.get(name, name.replace("_", " ")))}</th>'
         for name in table

@@ -1,6 +1,7 @@
 """Which impressions are learned from, which choose settings, and which are asked about once.
 
-time and given never let a model learn from what came after a question; kfold and user-tail do, as papers on ratings have it, and say so.
+time and, as far as the source does, given never let a model learn from what came after a question; kfold and user-tail do, as papers on
+ratings have it, and say so. No protocol of ours parts a list that was shown together.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from footpath.errors import ConfigError, DataError, did_you_mean
-from footpath.sequences.impressions import Impressions
+from footpath.sequences.impressions import Impressions, earliest
 from footpath.sequences.splits import iso_time
 
 ImpressionProtocol = Literal["time", "given", "kfold", "user-tail"]
@@ -51,10 +52,11 @@ def split_impressions(
 ) -> ImpressionSplit:
     """The parts of impressions under one protocol.
 
-    time: train before the first quantile of the lists' times, validation before the second, test after it; a list is never parted. given:
-    as the source labels them; without validation labels the last tenth of training lists. kfold: of `folds` random parts, number `fold` is
-    the test. user-tail: the last fifth of each user's impressions, ties in a random order. The last two are for ratings: a test rating is
-    asked after all ratings of its user in the other parts, later ones too, and validation is a random tenth of the training rows.
+    time: train before the first quantile of the lists' times, validation before the second, test after it. given: as the source labels
+    them; without validation labels the last tenth of training lists. kfold: of `folds` random parts, number `fold` is the test. user-tail:
+    the last fifth of each user's lists, ties in a random order. A list is never parted, but where the source does; impressions that name
+    no list are lists of their own. The last two are for ratings: a test rating is asked after all ratings of its user in the other parts,
+    later ones too, and validation is a random tenth of the training rows; what is no rating sees what came before it, as ever.
     Raises ConfigError, DataError.
     """
     known = get_args(ImpressionProtocol)
@@ -72,7 +74,7 @@ def split_impressions(
         case "user-tail":
             part, details = _tails(rows, seed)
     if protocol not in CAUSAL:
-        part = _with_validation(part, seed)
+        part = _with_validation(part, _lists(rows), seed)
     counts = {f"n_{name}": int((part == code).sum()) for code, name in enumerate(("train", "validation", "test"))}
     if not counts["n_train"] or not counts["n_test"]:
         raise DataError(
@@ -80,6 +82,8 @@ def split_impressions(
             "use another protocol, or a larger log"
         )
     causal = protocol in CAUSAL and rows.causal
+    if causal and rows.times is not None:  # a source may ask about what came before some of its training rows
+        causal = bool(rows.times[part != _TEST].max() <= rows.times[part == _TEST].min())
     details = {"protocol": protocol, "causal": causal, **details, **counts, **rows.about}
     if protocol in CAUSAL:
         train, validation, test, refit = (rows.take(np.isin(part, codes)) for codes in ((0,), (1,), (2,), (0, 1)))
@@ -102,8 +106,10 @@ def _by_time(rows: Impressions, quantiles: tuple[float, float]) -> tuple[Int64[n
     if rows.times is None:
         raise ConfigError("protocol 'time' needs a clock, which these impressions lack; ratings can use kfold or user-tail")
     places = [int(q * (len(rows) - 1)) for q in quantiles]
-    cuts = np.partition(rows.times, places)[places]
-    part = np.searchsorted(cuts, rows.times, side="right")
+    of, _ = _lists(rows)
+    moments = earliest(rows.times, of)[of]
+    cuts = np.partition(moments, places)[places]
+    part = np.searchsorted(cuts, moments, side="right")
     return part, {"cuts": [iso_time(int(cut)) for cut in cuts], "quantiles": list(quantiles)}
 
 
@@ -126,44 +132,59 @@ def _as_given(rows: Impressions) -> tuple[Int64[np.ndarray, " R"], dict[str, Any
 def _fold(rows: Impressions, fold: int, folds: int, seed: int) -> tuple[Int64[np.ndarray, " R"], dict[str, Any]]:
     if folds < 2 or not 0 <= fold < folds:
         raise ConfigError(f"kfold needs at least 2 folds and one of them, counted from 0, got fold {fold} of {folds}")
-    of = np.empty(len(rows), np.int64)
-    of[np.random.default_rng(seed).permutation(len(rows))] = np.arange(len(rows)) % folds
-    return np.where(of == fold, _TEST, _TRAIN), {"fold": fold, "folds": folds, "fold_seed": seed}
+    of, n_lists = _lists(rows)
+    fold_of = np.empty(n_lists, np.int64)
+    fold_of[np.random.default_rng(seed).permutation(n_lists)] = np.arange(n_lists) % folds
+    return np.where(fold_of[of] == fold, _TEST, _TRAIN), {"fold": fold, "folds": folds, "fold_seed": seed}
 
 
 def _tails(rows: Impressions, seed: int) -> tuple[Int64[np.ndarray, " R"], dict[str, Any]]:
-    """The last fifth of each user's impressions, at least one of five."""
-    moments = rows.times if rows.times is not None else rows.lengths
-    order = np.lexsort((np.random.default_rng(seed).random(len(rows)), moments, rows.rows))
-    n = np.bincount(rows.rows)
-    place = np.empty(len(rows), np.int64)
-    place[order] = np.arange(len(rows)) - np.repeat(np.cumsum(n) - n, n)
-    tail = n // 5
-    return np.where(place >= (n - tail)[rows.rows], _TEST, _TRAIN), {"tail": "last 20 % of each user", "tie_seed": seed}
+    """The last fifth of each user's lists, at least one of five."""
+    of, n_lists = _lists(rows)
+    _, first = np.unique(of, return_index=True)
+    users = rows.rows[first]
+    moments = (rows.times if rows.times is not None else rows.lengths)[first]
+    order = np.lexsort((np.random.default_rng(seed).random(n_lists), moments, users))
+    n = np.bincount(users)
+    place = np.empty(n_lists, np.int64)
+    place[order] = np.arange(n_lists) - np.repeat(np.cumsum(n) - n, n)
+    last = place >= (n - n // 5)[users]
+    return np.where(last[of], _TEST, _TRAIN), {"tail": "last 20 % of each user", "tie_seed": seed}
 
 
-def _with_validation(part: Int64[np.ndarray, " R"], seed: int) -> Int64[np.ndarray, " R"]:
+def _lists(rows: Impressions) -> tuple[Int64[np.ndarray, " R"], int]:
+    """The list of each impression, from 0, and how many there are; without requests each is one of its own."""
+    if rows.requests is None:
+        return np.arange(len(rows)), len(rows)
+    distinct, of = np.unique(rows.requests, return_inverse=True)
+    return of, len(distinct)
+
+
+def _with_validation(part: Int64[np.ndarray, " R"], lists: tuple[Int64[np.ndarray, " R"], int], seed: int) -> Int64[np.ndarray, " R"]:
     """A random tenth of what is trained on."""
-    chosen = (part == _TRAIN) & (np.random.default_rng([seed, 2]).random(len(part)) < 0.1)
-    return np.where(chosen, _VALIDATION, part)
+    of, n_lists = lists
+    drawn = np.random.default_rng([seed, 2]).random(n_lists) < 0.1
+    return np.where((part == _TRAIN) & drawn[of], _VALIDATION, part)
 
 
 def _within(rows: Impressions, asked: Bool[np.ndarray, " R"], shown: Bool[np.ndarray, " R"]) -> Impressions:
-    """The asked impressions, after histories of the events that are no impression or a shown one.
+    """The asked impressions, after histories of the events that are no rating or a shown one.
 
-    An impression that is itself shown sees those before it; any other sees all of its user's.
+    A rating that is itself shown sees those before it; any other sees all of its user's. A row whose event is not known, or one of a list
+    with such a row, sees what came before it: its answer may be among the rest.
     """
+    if rows.events is None:
+        return dataclasses.replace(rows.take(asked), causal=False)
+    of, n_lists = _lists(rows)
+    rating = (np.bincount(of, rows.events < 0, n_lists) == 0)[of]
     hidden = np.zeros(rows.histories.n_events, bool)
-    if rows.events is not None:
-        hidden[rows.events[(rows.events >= 0) & ~shown]] = True
+    hidden[rows.events[rating & ~shown]] = True
     kept = rows.take(asked)
     trails = rows.histories.where(~hidden)
     before = np.concatenate([[0], np.cumsum(~hidden)])
     starts = rows.histories.offsets[kept.rows]
     seen = before[starts + kept.lengths] - before[starts]
-    lengths = np.where(shown[asked], seen, trails.lengths[kept.rows])
-    events = None
-    if kept.events is not None:
-        own = np.where(kept.events < 0, 0, kept.events)
-        events = np.where((kept.events >= 0) & ~hidden[own], before[own], -1)
+    lengths = np.where((rating & ~shown)[asked], trails.lengths[kept.rows], seen)
+    own = rows.events[asked]
+    events = np.where((own >= 0) & ~hidden[own], before[own], -1)
     return dataclasses.replace(kept, histories=trails, lengths=lengths, events=events, causal=False)

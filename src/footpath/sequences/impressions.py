@@ -152,9 +152,10 @@ def shown(
     """One impression for each item of each list that the log says was shown; its labels say which acts followed on the same list.
 
     labels: event types; 1 where the log has such an act with the impression's request and item. In a log without acts that carry a request,
-    the impression's `value`, 0 or 1, is the label of the first type. All items of a list are asked about at the moment of its first
-    impression, so that no act on a list is in the history of another item of it. context: columns known when it was shown; None
-    for the slot, the policy and every column beyond the contract that impressions fill.
+    the impression's `value`, 0 or 1, is the label of the one type that is asked for. All items of a list are asked about at the moment of
+    its first impression, or of the first act on one of them where clocks put that before it, so that no act on a list is in the history of
+    another item of it. context: columns known when it was shown; None for the slot, the policy and every column beyond the contract that
+    impressions fill.
     history_types: of the events in histories; None for all but impressions. queries: whether a search whose words are in a column `query`
     is an event on these words (an item `search: WORDS` of the vocabulary, in the category that is called so, if one is).
     Raises NotInLogError without impressions, ConfigError, DataError.
@@ -166,7 +167,7 @@ def shown(
     impressions = acts.filter(acts.event_type == "impression")
     chosen_context = _context_columns(log, impressions, context)
     wanted = ["user_id", "item_id", "position", "request_id", "value", *(["timestamp"] if log.has_clock else []), *_labelled(log)]
-    rows = impressions.select(list(dict.fromkeys([*wanted, *chosen_context]))).to_pyarrow()
+    rows = impressions.select(list(dict.fromkeys([*wanted, *chosen_context]))).order_by(["user_id", "position"]).to_pyarrow()
     if not rows.num_rows:
         raise NotInLogError(
             f"log {log.name!r} has no impressions, so nobody knows what was shown and not acted on: take what followed each history, "
@@ -174,10 +175,11 @@ def shown(
         )
     without_item = rows["item_id"].null_count
     rows = rows.filter(pc.is_valid(rows["item_id"]))
-    label_of, how = _labels_of_lists(log, rows, labels)
+    answers = _answers(log)
+    label_of, how = _labels_of_lists(log, rows, answers, labels)
     read = _aligned_or_none(_with_queries(log) if queries else log, history_types, seed)
     order = rows["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()) if log.has_clock else rows["position"]
-    moments = _first_of_list(order.to_numpy(), rows)
+    moments = _first_of_list(order.to_numpy(), rows, answers)
     about = {"source": "impressions of the log", "labels": how, "left_out": {"impressions_without_item": without_item}}
     return _made(log, read, rows, moments, label_of, chosen_context, about, seed, timed=log.has_clock)
 
@@ -230,7 +232,7 @@ def chosen(
 
     The drawn ones were not shown, or nobody knows: what is learned is how likely an act is on this item rather than on one of
     `negatives` others, drawn uniformly from the catalogue or in proportion to the acts on them, and not how likely an act is.
-    target_types: of the acts that are asked about. Raises ConfigError, DataError.
+    target_types: of the acts that are asked about; `history_types`, where given, must hold them. Raises ConfigError, DataError.
     """
     if negatives < 1:
         raise ConfigError(f"negatives must be at least 1, got {negatives}")
@@ -238,6 +240,9 @@ def chosen(
         raise ConfigError(f"sampling must be one of {', '.join(get_args(Sampling))}, got {sampling!r}")
     if target_types is not None:
         _check_types(target_types, "target_types")
+        for name in target_types if history_types is not None else ():
+            if name not in history_types:
+                raise ConfigError(f"target_types are chosen among the events of histories, and history_types lacks {name!r}: add it")
     labelled = "split" not in log.empty
     read = aligned(log, ("split",) if labelled else (), event_types=history_types, seed=seed)
     data = read.dataset
@@ -321,10 +326,14 @@ def from_table(
     """One impression for each row of a table; columns that are not named become its context.
 
     labels: columns of 0 and 1 (a value for `rating`). user, item, time, request: columns, each optional: without users nobody has a
-    history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or microseconds.
-    trails: what the users did; a row sees what is strictly older than its time, or, without times, all of it.
-    Raises ColumnError, DataError.
+    history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or microseconds;
+    all rows of a user's request are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
+    than its time, or, without times, all of it.
+    Raises ColumnError, ConfigError, DataError.
     """
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise ColumnError(f"the table has {table.column_names.count(name)} columns {name!r}: give each a name of its own")
     for name in labels:
         if name not in table.column_names:
             raise ColumnError(f"no column {name!r} to take labels from{did_you_mean(name, table.column_names)}")
@@ -333,20 +342,26 @@ def from_table(
     for name in free:
         if name not in table.column_names:
             raise ColumnError(f"no column {name!r} for the context{did_you_mean(name, table.column_names)}")
+        if name in labels:
+            raise ConfigError(f"column {name!r} is a label, which nobody knew before: it cannot be context")
     n = table.num_rows
     label_of = {name: _label(table[name], name) for name in labels}
     ids = table[item].cast(pa.string()) if item in table.column_names else pa.chunked_array([pa.nulls(n, pa.string())])
     if trails is None:
         trails = SequenceDataset.from_lists([], Vocabulary.build(ids, seed))
-    users = table[user].cast(pa.string()) if user in table.column_names else pa.chunked_array([pa.array(np.arange(n)).cast(pa.string())])
-    trails, rows = _rows_of_users(trails, users)
+    users = table[user].cast(pa.string()) if user in table.column_names else None
+    trails, rows = _rows_alone(trails, n) if users is None else _rows_of_users(trails, users)
     if user_columns is not None and user_columns.num_columns and user_columns.num_rows < len(trails):
         missing = pa.table({c: pa.nulls(len(trails) - user_columns.num_rows, user_columns[c].type) for c in user_columns.column_names})
         user_columns = pa.concat_tables([user_columns, missing])
     times = _microseconds(table[time], time) if time in table.column_names else None
+    requests = None
+    if request in table.column_names:
+        requests = _list_numbers(pa.chunked_array([arrow_numbers(rows)]), table[request])
+        if times is not None:
+            times = earliest(times, requests)[requests]
     timed = times is not None and trails.times is not None
     lengths = _strictly_before(trails, rows, times, True) if timed else trails.lengths[rows]  # type: ignore[arg-type]
-    encoded = table[request].combine_chunks().dictionary_encode() if request in table.column_names else None
     return Impressions(
         trails,
         rows,
@@ -357,7 +372,7 @@ def from_table(
         pa.table({}) if item_columns is None else item_columns,
         pa.table({}) if user_columns is None else user_columns,
         times,
-        None if encoded is None else pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64),
+        requests,
         about={"source": "rows of a table"},
     )
 
@@ -382,11 +397,11 @@ def _made(
     trails = None if read is None else read.dataset
     acted = pa.array([], pa.string()) if trails is None else trails.vocabulary.ids
     vocabulary = Vocabulary.build(pa.concat_arrays([acted, pc.unique(rows["item_id"]).cast(pa.string())]), seed)
+    features = None if log.items is None else _searched(item_features(log.items, vocabulary), vocabulary)
     if trails is None:
-        trails = SequenceDataset.from_lists([], vocabulary)
+        trails = SequenceDataset.from_lists([], vocabulary, item_features=features)
     else:
         index = np.concatenate([[0], vocabulary.encode(trails.vocabulary.ids)]).astype(np.int32)
-        features = None if log.items is None else _searched(item_features(log.items, vocabulary), vocabulary)
         trails = dataclasses.replace(trails, vocabulary=vocabulary, items=index[trails.items], item_features=features)
     positions = None if read is None else read.places
     n_known = len(trails)
@@ -400,7 +415,7 @@ def _made(
         own = _own_events(trails, positions, row_of, rows["position"].to_numpy().astype(np.int64))
     listed = None
     if "request_id" in rows.column_names and rows["request_id"].null_count < rows.num_rows:
-        listed = _list_numbers(rows)
+        listed = _list_numbers(rows["user_id"], rows["request_id"])
     order = np.lexsort((np.arange(len(moments)), moments))  # by time, so that files in any order give the same rows
     user_columns = _user_columns(log, trails.users)
     made = Impressions(
@@ -470,6 +485,14 @@ def _rows_of_users(trails: SequenceDataset, users: pa.ChunkedArray) -> tuple[Seq
     return trails, found.combine_chunks().to_numpy().astype(np.int64) if isinstance(found, pa.ChunkedArray) else found.to_numpy()
 
 
+def _rows_alone(trails: SequenceDataset, n: int) -> tuple[SequenceDataset, Int64[np.ndarray, " R"]]:
+    """An empty trail for each of n rows, behind the others: whatever their users are called, these are none of them."""
+    names = pc.binary_join_element_wise("row", arrow_numbers(np.arange(n)).cast(pa.string()), " ")
+    offsets = np.concatenate([trails.offsets, np.full(n, trails.offsets[-1])])
+    rows = len(trails) + np.arange(n)
+    return dataclasses.replace(trails, users=pa.concat_arrays([trails.users, names]), offsets=offsets), rows
+
+
 def _strictly_before(trails: SequenceDataset, rows: np.ndarray, moments: Int64[np.ndarray, " R"], timed: bool) -> Int64[np.ndarray, " R"]:
     """How many events of each trail are older than its moment. timed: by the trails' times, else by the place among all events."""
     moment_of_event = trails.times if timed and trails.times is not None else np.arange(trails.n_events)
@@ -496,48 +519,71 @@ def _own_events(
     return np.where(same, found, -1)
 
 
-def _first_of_list(moments: Int64[np.ndarray, " R"], rows: pa.Table) -> Int64[np.ndarray, " R"]:
-    """The moment of the first impression of each list; that of the impression where it names no list."""
+def _answers(log: EventLog) -> pa.Table:
+    """The acts that name the request they followed on: user, request, item and type, once each, and when the first of them was."""
+    acts = log.table
+    followed = acts.filter((acts.event_type != "impression") & acts.request_id.notnull() & acts.item_id.notnull())
+    first = (followed.timestamp if log.has_clock else followed.position).min()
+    found = followed.group_by("user_id", "request_id", "item_id", "event_type").agg(moment=first).to_pyarrow()
+    if log.has_clock:
+        found = found.set_column(4, "moment", found["moment"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
+    return found
+
+
+def _first_of_list(moments: Int64[np.ndarray, " R"], rows: pa.Table, answers: pa.Table) -> Int64[np.ndarray, " R"]:
+    """The moment of the first impression of each list, or of the first act on one of its items; of the impression where it has no list."""
     if rows["request_id"].null_count == rows.num_rows:
         return moments.astype(np.int64)
-    numbers = _list_numbers(rows)
-    first = np.full(int(numbers.max()) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, numbers, moments)
+    numbers = _list_numbers(rows["user_id"], rows["request_id"])
+    first = earliest(moments, numbers)
+    listed = pc.is_valid(rows["request_id"])
+    place = pc.index_in(_joined_keys(answers), value_set=_joined_keys(rows.filter(listed)))
+    if place.null_count < len(place):
+        of_list = numbers[listed.to_numpy()][pc.drop_null(place).to_numpy()]
+        np.minimum.at(first, of_list, answers["moment"].filter(pc.is_valid(place)).to_numpy())
     return first[numbers]
 
 
-def _list_numbers(rows: pa.Table) -> Int64[np.ndarray, " R"]:
-    """A number for each request of each user; impressions without a request are lists of their own."""
-    users = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    requests = rows["request_id"].combine_chunks().dictionary_encode()
-    codes = pc.fill_null(requests.indices, -1).to_numpy().astype(np.int64)
+def earliest(moments: Int64[np.ndarray, " R"], numbers: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " G"]:
+    """The smallest moment of each number."""
+    first = np.full(int(numbers.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, numbers, moments)
+    return first
+
+
+def _list_numbers(users: pa.ChunkedArray, requests: pa.ChunkedArray) -> Int64[np.ndarray, " R"]:
+    """A number for each request of each user; rows without a request are lists of their own."""
+    of_user = users.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    named = requests.combine_chunks().dictionary_encode()
+    codes = pc.fill_null(named.indices, -1).to_numpy().astype(np.int64)
     alone = codes < 0
-    keys = users * (len(requests.dictionary) + 1) + codes
-    numbers = np.zeros(len(keys), np.int64)
+    keys = of_user * (len(named.dictionary) + 1) + codes
+    numbers = np.full(len(keys), -1, np.int64)
     _, numbers[~alone] = np.unique(keys[~alone], return_inverse=True)
     numbers[alone] = int(numbers.max(initial=-1)) + 1 + np.arange(int(alone.sum()))
     return numbers
 
 
-def _labels_of_lists(log: EventLog, rows: pa.Table, labels: Sequence[str]) -> tuple[dict[str, Float32[np.ndarray, " R"]], str]:
+def _labels_of_lists(
+    log: EventLog, rows: pa.Table, answers: pa.Table, labels: Sequence[str]
+) -> tuple[dict[str, Float32[np.ndarray, " R"]], str]:
     """By type, whether an act of it has the impression's request and item; and in words how that was found."""
-    acts = log.table
-    followed = acts.filter(acts.event_type.isin(list(labels)) & acts.request_id.notnull() & acts.item_id.notnull())
-    found = followed.select("user_id", "request_id", "item_id", "event_type").distinct().to_pyarrow()
-    if not found.num_rows:
-        values = rows["value"].to_numpy(zero_copy_only=False) if isinstance(rows["value"], pa.Array) else rows["value"].to_numpy()
+    if not answers.num_rows and len(labels) == 1:
+        values = rows["value"].to_numpy()
         known = ~np.isnan(values)
-        if known.any() and np.isin(values[known], (0, 1)).all() and len(labels) == 1:
+        if known.any() and np.isin(values[known], (0, 1)).all():
             return {labels[0]: values.astype(np.float32)}, f"{labels[0]}: the value of the impression"
+    if not pc.any(pc.is_in(answers["event_type"], value_set=pa.array(labels))).as_py():
+        among = f" among {answers.num_rows} acts that do" if answers.num_rows else ", and no value of 0 or 1 in impressions for one label"
         raise NotInLogError(
-            f"log {log.name!r} has no {' or '.join(labels)} that names the request it followed on, and its impressions carry no value of 0 "
-            "or 1: give the acts the request_id of what was shown, or choose other labels"
+            f"log {log.name!r} has no {' or '.join(labels)} that names the request it followed on{among}: "
+            "give the acts the request_id of what was shown, or choose other labels"
         )
-    keys = _joined_keys(rows)
+    keys, listed = _joined_keys(rows), pc.is_valid(rows["request_id"])
     made = {}
     for kind in labels:
-        of_kind = found.filter(pc.equal(found["event_type"], kind))
-        made[kind] = pc.is_in(keys, value_set=_joined_keys(of_kind)).to_numpy().astype(np.float32)
+        of_kind = answers.filter(pc.equal(answers["event_type"], kind))
+        made[kind] = pc.and_(listed, pc.is_in(keys, value_set=_joined_keys(of_kind))).to_numpy().astype(np.float32)
     return made, "an act of that type with the same user, request and item"
 
 
@@ -607,16 +653,17 @@ def _drawn(
     if sampling == "uniform":
         drawn = rng.integers(1, data.n_items - 1, shape)
         return drawn + (drawn >= data.items[events][:, None])  # skips the item itself
-    counts = np.bincount(data.items, minlength=data.n_items).astype(np.float64)
+    counts = np.bincount(data.items, minlength=data.n_items)
     counts[0] = 0
-    sums = np.cumsum(counts) / counts.sum()
-    drawn = np.minimum(np.searchsorted(sums, rng.random(shape), side="right"), data.n_items - 1)
-    for _ in range(100):
-        same = drawn == data.items[events][:, None]
-        if not same.any():
-            return drawn
-        drawn[same] = np.minimum(np.searchsorted(sums, rng.random(int(same.sum())), side="right"), data.n_items - 1)
-    raise DataError("one item has nearly all acts, so that none other can be drawn by popularity: use sampling=uniform")
+    sums = np.cumsum(counts)
+    own = data.items[events]
+    others = sums[-1] - counts[own]
+    if not others.all():
+        only = data.vocabulary.ids[int(own[others == 0][0]) - 1].as_py()
+        raise DataError(f"item {only!r} has all acts, so that none other can be drawn by popularity: use sampling=uniform")
+    ticket = rng.integers(0, others[:, None], shape)
+    ticket += np.where(ticket >= (sums - counts)[own][:, None], counts[own][:, None], 0)  # skips those of the item itself
+    return np.searchsorted(sums, ticket, side="right")
 
 
 def _label(column: pa.ChunkedArray, task: str) -> Float32[np.ndarray, " R"]:
@@ -644,12 +691,22 @@ def _microseconds(column: pa.ChunkedArray, name: str) -> Int64[np.ndarray, " R"]
         raise DataError(f"column {name!r} needs a time in every row, and row {row} has none")
     try:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = column.cast(pa.timestamp("us", "UTC"))
+            column = _from_text(column)
+        if pa.types.is_date(column.type):
+            column = column.cast(pa.timestamp("us"))
         if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.timestamp("us", "UTC")) if column.type.tz else column.cast(pa.timestamp("us"))
+            column = column.cast(pa.timestamp("us", column.type.tz), safe=column.type.unit != "ns")  # what is finer is cut off
         return column.cast(pa.int64()).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"column {name!r} must hold times, such as 2026-01-31T12:00:00Z, or microseconds: {error}") from error
+
+
+def _from_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times written with a zone or without one, each row in its own way; without one they are UTC."""
+    zoned = pc.match_substring_regex(column, r"[ T]\d\d.*(Z|[+-]\d\d(:?\d\d)?)$")
+    nothing = pa.scalar(None, column.type)
+    naive = pc.if_else(zoned, nothing, column).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+    return pc.coalesce(naive, pc.if_else(zoned, column, nothing).cast(pa.timestamp("us", "UTC")))
 
 
 def _check_types(names: Sequence[str], what: str) -> None:
@@ -680,3 +737,29 @@ def _check_strictly_before(rows: Impressions) -> None:
             f"the history of impression {place} ends with an event at {times[last[np.flatnonzero(late)[0]]]} us, which is not before the "
             f"impression at {rows.times[place]} us: what a model is asked from must be strictly older"
         )
+
+
+def trails_of(
+    log: EventLog, vocabulary: Vocabulary, *, users: Sequence[str] | None = None, history_types: Sequence[str] | None = None
+) -> tuple[SequenceDataset, pa.Table]:
+    """What users did, on the items of a vocabulary, and what the log says of each user: what a fitted model is asked from.
+
+    users: only these, those that the log lacks with an empty trail; None for all. Searches count as events on what was searched where the
+    vocabulary holds such.
+    """
+    if history_types is not None:
+        _check_types(history_types, "history_types")
+    if any(id.startswith(SEARCHED) for id in vocabulary.ids.to_pylist()):
+        log = _with_queries(log)
+    acts = log.table
+    if users is not None:
+        log = dataclasses.replace(log, table=acts.filter(acts.user_id.isin(list(users))))
+    read = _aligned_or_none(log, history_types, 0)
+    if read is None:
+        trails = SequenceDataset.from_lists([], vocabulary)
+    else:
+        index = np.concatenate([[0], vocabulary.encode(read.dataset.vocabulary.ids)]).astype(np.int32)
+        trails = dataclasses.replace(read.dataset, vocabulary=vocabulary, items=index[read.dataset.items], item_features=None)
+    if users is not None:
+        trails, _ = _rows_of_users(trails, pa.chunked_array([pa.array(list(users), pa.string())]))
+    return trails, _user_columns(log, trails.users)
