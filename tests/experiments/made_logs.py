@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from footpath.events.simulate import simulate
 from footpath.events.store import ingest
 
 
@@ -16,6 +17,13 @@ def store(folder: Path, rows: Sequence[tuple[str, str, int]], name: str = "made"
     file.write_text("user_id,item_id,timestamp\n" + "".join(f"{u},{i},{t}\n" for u, i, t in rows), encoding="utf-8")
     ingest([file], folder / f"{name}-store")
     return folder / f"{name}-store"
+
+
+def shop(folder: Path, rows: int = 20_000, seed: int = 3) -> Path:
+    """A store of a simulated shop, which says what was shown, clicked, bought and rated."""
+    files = simulate(rows, seed=seed, into=folder / "shop").paths
+    ingest(list(files["events"]), folder / "shop-store", items=list(files["items"]), users=list(files["users"]))
+    return folder / "shop-store"
 
 
 def ring(users: int = 80, items: int = 12, length: int = 8, seed: int = 1) -> list[tuple[str, str, int]]:

@@ -57,6 +57,10 @@ def test_the_card_names_the_figures_that_are_in_the_record(found: Best) -> None:
     assert "Nothing was chosen on test" in card
 
 
+def test_only_models_that_rank_items_are_on_the_ladder(found: Best) -> None:
+    assert {rung["model"] for rung in found.figures["ladder"]} <= set(catalog.names("items"))
+
+
 def test_the_winner_has_the_best_figure_on_validation(found: Best) -> None:
     judged = {rung["name"]: rung["ndcg"] for rung in found.figures["ladder"] if rung["ndcg"] is not None}
     assert judged[found.figures["winner"]] == max(judged.values())

@@ -61,6 +61,13 @@ def test_a_field_is_set_in_the_models_that_have_it_and_refused_where_none_has(tm
         scale(made, ["als", "markov"], tmp_path / "other", fixed={"epoch": "3"}, protocol="loo")
 
 
+def test_a_model_that_does_not_rank_items_is_refused_and_told_where_to_go(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"`footpath scale` ranks the items that come next, and deepfm says how likely .*`footpath tune`"):
+        scale(tmp_path, ["sasrec", "deepfm"], tmp_path / "s")
+    with pytest.raises(ConfigError, match="and svdpp says how an item will be rated"):
+        scale(tmp_path, ["svdpp"], tmp_path / "s")
+
+
 def test_options_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     for options, said in (
         ({"shares": [0.0, 1.0]}, "shares must be above 0 and at most 1, got 0"),

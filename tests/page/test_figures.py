@@ -49,6 +49,12 @@ def test_rows_with_fewer_than_30_behind_them_are_grey_and_a_cut_table_says_its_t
     assert '<th scope="col">Step</th>' in table
 
 
+def test_text_that_is_a_figure_stands_to_the_right_where_it_is_said_to_be_one() -> None:
+    table = html_table({"name": ["a"], "rate": ["0.0007924"]}, total=1, labels={}, caption="Settings", right=["rate"])
+    assert "<td class=number>0.0007924</td>" in table
+    assert '<th scope="row">' in table
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_stays_text(name: str) -> None:
     page = document(name, f"<p>{bdi(name)}</p>", {"c": {"series": [{"type": "bar", "name": name, "data": [1]}]}})

@@ -9,7 +9,6 @@ from typing import Any, Final
 from footpath.cli import console
 from footpath.errors import ConfigError
 
-
 _SHOWN: Final = ("auc", "gauc", "log_loss", "ece", "rmse", "mae")  # what fits a terminal; --json has all
 
 

@@ -332,35 +332,48 @@ def _check_columns(features: Features, train: Impressions) -> None:
     encoded = features.encode(some)
     for task, label in some.labels.items():
         known = np.flatnonzero(~np.isnan(label))
-        if task == VALUE_TASK or len(known) < 2:
-            continue
         learned, held = known[::2], known[1::2]
-        positive = label > 0
-        if any(min(positive[half].sum(), (~positive[half]).sum()) < _FEWEST_CHECKED for half in (learned, held)):
+        if not _can_be_told(task, label, learned) or not _can_be_told(task, label, held):
             continue
-        columns = [(c, _told_by_codes(encoded.codes[:, i], positive, learned, held)) for i, c in enumerate(features.categories)]
+        columns = [(c, _told(task, encoded.codes[:, i], label, learned, held)) for i, c in enumerate(features.categories)]
         for f, column in enumerate(features.amounts):
             values, missing = encoded.amounts[:, f], encoded.missing[:, f]
-            found = [auc(positive[held], some[held]) for some in (values, missing.astype(np.float64))]
-            in_bins = _told_by_codes(_bins(values, missing, learned), positive, learned, held)
-            columns.append((column, max(in_bins, *(max(area, 1 - area) for area in found))))
-        for column, area in columns:
-            if column.place != "moment" and area >= _TOLD_BY:
+            found = [_told(task, _bins(values, missing, learned), label, learned, held)]
+            if task != VALUE_TASK:
+                found += [auc(label[held] > 0, order[held]) for order in (values, -values)]
+            columns.append((column, max(found)))
+        for column, told in columns:
+            if column.place != "moment" and told >= _TOLD_BY:
+                by = "R2" if task == VALUE_TASK else "AUC"
                 raise DataError(
-                    f"column {column.name!r} alone tells {task!r} (AUC {area:.3f} on impressions that it was not fitted on): it was "
+                    f"column {column.name!r} alone tells {task!r} ({by} {told:.3f} on impressions that it was not fitted on): it was "
                     f"probably recorded after the act. Leave it out (without={column.name}), or keep what was known when the item was shown"
                 )
+
+
+def _can_be_told(task: str, label: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether these rows are enough to say how well a column tells the label."""
+    if task == VALUE_TASK:
+        return len(rows) >= 2 * _FEWEST_CHECKED and bool(np.ptp(label[rows]) > 0)
+    positive = int((label[rows] > 0).sum())
+    return min(positive, len(rows) - positive) >= _FEWEST_CHECKED
 
 
 def _bins(values: np.ndarray, missing: np.ndarray, learned: np.ndarray) -> Int64[np.ndarray, " n"]:
     """Codes of an amount's quantiles, where a value that is frequent has one of its own; 0 where missing."""
     known = values[learned][~missing[learned]]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1))) if len(known) else np.zeros(0)
+    if not len(known):
+        return np.where(missing, 0, 1)
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1), method="lower"))
     return np.where(missing, 0, 1 + np.searchsorted(edges, values, "left") + np.searchsorted(edges, values, "right"))
 
 
-def _told_by_codes(codes: np.ndarray, positive: np.ndarray, learned: np.ndarray, held: np.ndarray) -> float:
+def _told(task: str, codes: np.ndarray, label: np.ndarray, learned: np.ndarray, held: np.ndarray) -> float:
+    """How well the mean label of each code, learned on one half, tells the labels of the other: the AUC, of a rating the share of its
+    variance."""
     size = int(codes.max(initial=0)) + 1
-    n, k = np.bincount(codes[learned], minlength=size), np.bincount(codes[learned], positive[learned], minlength=size)
-    base = positive[learned].mean()
-    return auc(positive[held], ((k + base) / (n + 1))[codes[held]])
+    n, total = np.bincount(codes[learned], minlength=size), np.bincount(codes[learned], label[learned], minlength=size)
+    guess = ((total + label[learned].mean()) / (n + 1))[codes[held]]
+    if task == VALUE_TASK:
+        return 1 - float(np.mean((label[held] - guess) ** 2) / np.var(label[held]))
+    return auc(label[held] > 0, guess)

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, Literal, Self, get_args, get_type_hints
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor, nn
 
 from footpath.errors import ConfigError, NotFittedError, RunError, did_you_mean
@@ -99,6 +99,7 @@ class NeuralClickModel(ABC):
     _features: Features = field(init=False, repr=False, compare=False)
     _known: Bool[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
     _names: tuple[HistoryInput, ...] = field(init=False, repr=False, compare=False)
+    _of_items: Int64[np.ndarray, " N"] | None = field(init=False, repr=False, compare=False)
     _values: tuple[float, float, float, float] = field(init=False, repr=False, compare=False)
     _watch: Watch | None = field(init=False, repr=False, compare=False, default=None)
     _checkpoint: Path | None = field(init=False, repr=False, compare=False, default=None)
@@ -154,6 +155,13 @@ class NeuralClickModel(ABC):
         self.items, self.tasks = train.vocabulary, tuple(labels)
         self._features = Features.fit(train, without=self._unread())
         self._names = self._history_inputs(train)
+        found = _categories(train) if "category" in self._names else None
+        self._of_items = None if found is None else category_numbers(found)
+        if getattr(self, "lookup", 0) and self._of_items is None:
+            raise ConfigError(
+                f"lookup={getattr(self, 'lookup', 0)} finds older events of an item's category, and the items of this log have none, or "
+                f"inputs={self.inputs} leaves it out: set lookup=0"
+            )
         self._known = _known_items(train)
         self._values = _values(train, labels.get(VALUE_TASK))
         batches = self._batches(train, np.stack(list(labels.values()), axis=1))
@@ -247,6 +255,7 @@ class NeuralClickModel(ABC):
         for name, wanted, there in (("text", "text" in self.item_table, text), ("categories", "category" in self._names, categories)):
             if wanted and there is None:
                 raise RunError(f"weights of {type(self).__name__}: the {name} of items are missing; fit and save the model again")
+        self._of_items = None if categories is None else categories.numpy()
         with isolated_seed(self.seed):
             network = self._made(len(items), text, categories)
         for name, tensor in network.state_dict().items():
@@ -300,7 +309,8 @@ class NeuralClickModel(ABC):
             at = self.tasks.index(VALUE_TASK)
             scaled = scaled.copy()
             scaled[:, at] = (scaled[:, at] - self._values[0]) / self._values[1]
-        return ImpressionBatches(rows, columns, scaled, self.max_len, batch_size or self.batch_size, self._known)
+        size = batch_size or self.batch_size
+        return ImpressionBatches(rows, columns, scaled, self.max_len, size, self._known, getattr(self, "lookup", 0), self._of_items)
 
     def _new_network(self, train: Impressions) -> Joined:
         text = categories = None
@@ -312,10 +322,8 @@ class NeuralClickModel(ABC):
                     "add one, or set item_table=id"
                 )
             text = torch.from_numpy(whiten(text_vectors(features, seed=self.seed)))
-        if "category" in self._names:
-            found = _categories(train)
-            assert found is not None
-            categories = torch.from_numpy(category_numbers(found))
+        if self._of_items is not None:
+            categories = torch.from_numpy(self._of_items)
         mean = deviation = None
         if "value" in self._names:
             assert train.histories.values is not None

@@ -47,7 +47,8 @@ SEARCH_SPACE: Final = {
 class ResponseHead(NeuralClickModel):
     """encoder: whose states are read, by its name in the catalog, or none. blocks: of the encoder. matches: H ways of matching.
 
-    attention: widths of the layers that say how much an event matches. next_item: weight of the loss of the next item beside those of the
+    attention: widths of the layers that say how much an event matches. lookup: older events of the item's category that are looked up
+    beyond the newest `max_len`, for long histories. next_item: weight of the loss of the next item beside those of the
     tasks; with more than 0, `score` ranks items as a Recommender does.
     """
 
@@ -56,6 +57,7 @@ class ResponseHead(NeuralClickModel):
     heads: int = 1
     matches: int = 4
     attention: str = "32"
+    lookup: int = 0
     next_item: float = 0.0
 
     positive: ClassVar[tuple[str, ...]] = (*NeuralClickModel.positive, "blocks", "matches")
@@ -63,6 +65,8 @@ class ResponseHead(NeuralClickModel):
     def __post_init__(self) -> None:
         super().__post_init__()
         widths(self.attention, "attention")
+        if self.lookup < 0:
+            raise ConfigError(f"lookup must be at least 0, got {self.lookup}")
         if not 0 <= self.next_item < float("inf"):
             raise ConfigError(f"next_item must be at least 0 and finite, got {self.next_item}")
         if self.next_item and self.encoder == "none":
@@ -160,10 +164,16 @@ class _Network(Joined):
             last = states[torch.arange(len(states), device=states.device), newest] * (batch.lengths > 0)[:, None]
             now = [last[batch.question], (last[batch.question] * target).sum(1, keepdim=True)]
             history = history + states
-        scores, real = self.attention.scores(target, history, batch.real, batch.question, same(self.history, batch))
-        weights = scores.sigmoid() * real[:, :, None]  # (R, L, H)
+        events, real, question, rows = batch.events.items[batch.question], batch.real, batch.question, history
+        if batch.found is not None and batch.n_found is not None:
+            older = torch.arange(batch.found.items.shape[1], device=real.device) < batch.n_found[:, None]
+            rows = torch.cat([history[question], self.history.found(batch)], 1)
+            events, real = torch.cat([events, batch.found.items], 1), torch.cat([real[question], older], 1)
+            question = torch.arange(len(question), device=question.device)
+        scores, shown = self.attention.scores(target, rows, real, question, same(self.history, events, batch.items))
+        weights = scores.sigmoid() * shown[:, :, None]  # (R, L, H)
         total = weights.sum(1)  # (R, H): how many events match
-        rows = history if len(batch.question) == len(history) else history.index_select(0, batch.question)
+        rows = rows if len(question) == len(rows) else rows.index_select(0, question)
         matched = torch.bmm(weights.transpose(1, 2), rows) / (1 + total[:, :, None])  # (R, H, D)
         alike = (matched * target[:, None, :]).sum(2)
         return self.deep(torch.cat([target, *now, matched.flatten(1), alike, total.log1p(), columns.flatten(1)], 1))

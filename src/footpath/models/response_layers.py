@@ -136,6 +136,9 @@ class HistoryVectors(nn.Module):
         for module in self.children():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=_START)
+        if "age" in names:
+            with torch.no_grad():
+                self.ages.weight[-1] = 0  # where nobody knows; seldom met in training
 
     def targets(self, items: Int64[Tensor, " R"]) -> Float[Tensor, "R D"]:
         """The vector of the item that is asked about."""
@@ -144,7 +147,18 @@ class HistoryVectors(nn.Module):
 
     def forward(self, batch: ImpressionBatch) -> Float[Tensor, "Q L D"]:
         """What stands at padded places is of no meaning."""
-        events = batch.events
+        x = self._of(batch.events, batch.requests)
+        if "place" in self.names:
+            back = batch.lengths[:, None] - 1 - torch.arange(x.shape[1], device=x.device)
+            x = x + self.places(back.clamp(0, self.places.num_embeddings - 1))
+        return self.dropout(x)
+
+    def found(self, batch: ImpressionBatch) -> Float[Tensor, "R K D"]:
+        """Of what was looked up for each impression; without places, for it lies beyond the window."""
+        assert batch.found is not None
+        return self.dropout(self._of(batch.found, None if batch.requests is None else batch.requests[batch.question]))
+
+    def _of(self, events: Events, requests: Int64[Tensor, " B"] | None) -> Float[Tensor, "B L D"]:
         x: Tensor = self.items(events.items)
         if "category" in self.names:
             x = x + self.category(self.of_items[events.items])
@@ -155,27 +169,23 @@ class HistoryVectors(nn.Module):
             standard = torch.where(present, (events.values - self.scale[0]) / self.scale[1], 0)
             x = x + self.value(torch.stack([standard, present.to(standard.dtype)], 2))
         if "age" in self.names:
-            x = x + self.ages(ages(events, batch.requests))
-        if "place" in self.names:
-            back = batch.lengths[:, None] - 1 - torch.arange(events.items.shape[1], device=x.device)
-            x = x + self.places(back.clamp(0, self.places.num_embeddings - 1))
-        return self.dropout(x)
+            x = x + self.ages(ages(events, requests))
+        return x
 
 
-def same(history: HistoryVectors, batch: ImpressionBatch) -> Float[Tensor, "R L 2"]:
-    """Whether each event is on the item that is asked about, and on one of its category."""
-    events = batch.events.items[batch.question]
-    marks = [(events == batch.items[:, None]) & (events > 0)]
+def same(history: HistoryVectors, events: Int64[Tensor, "R L"], items: Int64[Tensor, " R"]) -> Float[Tensor, "R L 2"]:
+    """Whether each event, by its item, is on the item that is asked about, and on one of its category."""
+    marks = [(events == items[:, None]) & (events > 0)]
     if "category" in history.names:
         of_items = history.of_items
-        category = of_items[batch.items]
+        category = of_items[items]
         marks.append((of_items[events] == category[:, None]) & (category > 0)[:, None])
     else:
         marks.append(torch.zeros_like(marks[0]))
     return torch.stack(marks, 2).to(torch.float32)
 
 
-def ages(events: Events, requests: Int64[Tensor, " Q"] | None) -> Int64[Tensor, "Q L"]:
+def ages(events: Events, requests: Int64[Tensor, " B"] | None) -> Int64[Tensor, "B L"]:
     """How often a second has to be doubled to reach from each event to the question: 0 below one; the last number where nobody knows."""
     if events.times is None or requests is None:
         return torch.full_like(events.items, _AGES - 1)

@@ -240,8 +240,8 @@ def chosen(
         raise ConfigError(f"sampling must be one of {', '.join(get_args(Sampling))}, got {sampling!r}")
     if target_types is not None:
         _check_types(target_types, "target_types")
-        for name in target_types if history_types is not None else ():
-            if name not in history_types:
+        for name in target_types:
+            if history_types is not None and name not in history_types:
                 raise ConfigError(f"target_types are chosen among the events of histories, and history_types lacks {name!r}: add it")
     labelled = "split" not in log.empty
     read = aligned(log, ("split",) if labelled else (), event_types=history_types, seed=seed)
@@ -346,10 +346,10 @@ def from_table(
             raise ConfigError(f"column {name!r} is a label, which nobody knew before: it cannot be context")
     n = table.num_rows
     label_of = {name: _label(table[name], name) for name in labels}
-    ids = table[item].cast(pa.string()) if item in table.column_names else pa.chunked_array([pa.nulls(n, pa.string())])
+    ids = _ids(table[item]) if item in table.column_names else pa.chunked_array([pa.nulls(n, pa.string())])
     if trails is None:
         trails = SequenceDataset.from_lists([], Vocabulary.build(ids, seed))
-    users = table[user].cast(pa.string()) if user in table.column_names else None
+    users = _ids(table[user]) if user in table.column_names else None
     trails, rows = _rows_alone(trails, n) if users is None else _rows_of_users(trails, users)
     if user_columns is not None and user_columns.num_columns and user_columns.num_rows < len(trails):
         missing = pa.table({c: pa.nulls(len(trails) - user_columns.num_rows, user_columns[c].type) for c in user_columns.column_names})
@@ -664,6 +664,16 @@ def _drawn(
     ticket = rng.integers(0, others[:, None], shape)
     ticket += np.where(ticket >= (sums - counts)[own][:, None], counts[own][:, None], 0)  # skips those of the item itself
     return np.searchsorted(sums, ticket, side="right")
+
+
+def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Strings; whole numbers that are held as floats, because some are missing, are written as whole numbers."""
+    if pa.types.is_floating(column.type):
+        try:
+            column = column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return column.cast(pa.string())
+    return column.cast(pa.string())
 
 
 def _label(column: pa.ChunkedArray, task: str) -> Float32[np.ndarray, " R"]:

@@ -42,7 +42,8 @@ class ImpressionBatch:
 
     events: the newest events of each history, oldest first, padded right; one column of padding where all are empty. lengths: how many are
     real. requests: when each question is asked; None without a clock. question: of each impression. items: asked about; 0 for unknown.
-    labels: one column a task, NaN where unknown; no columns where nothing is learned.
+    labels: one column a task, NaN where unknown; no columns where nothing is learned. found: for each row, older events of the item's
+    category that were looked up in the whole history, oldest first; None without lookup. n_found: how many are real.
     """
 
     events: Events
@@ -52,6 +53,8 @@ class ImpressionBatch:
     items: Int64[Tensor, " R"]
     columns: Columns
     labels: Float[Tensor, "R M"]
+    found: Events | None = None
+    n_found: Int64[Tensor, " R"] | None = None
 
     @property
     def n_real(self) -> int:
@@ -73,6 +76,8 @@ class ImpressionBatch:
             items=self.items[part],
             columns=self.columns.at(part),
             labels=self.labels[part],
+            found=None if self.found is None else self.found.at(part),
+            n_found=None if self.n_found is None else self.n_found[part],
         )
 
     def to(self, device: torch.device) -> ImpressionBatch:
@@ -87,15 +92,18 @@ class ImpressionBatch:
             self.items.to(device),
             columns,
             self.labels.to(device),
+            None if self.found is None else self.found.to(device),
+            None if self.n_found is None else self.n_found.to(device),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class ImpressionBatches:
-    """Impressions in batches of whole questions, at least `batch_size` rows each but the last.
+    """Impressions in batches of whole questions, of nearly `batch_size` rows each where questions are small.
 
     columns: encoded, a row for each impression. labels: by task, NaN where unknown. known: which items the model knows; events on others
-    are left out and they are asked about as unknown; None for all. Raises DataError without impressions.
+    are left out and they are asked about as unknown; None for all. lookup: how many older events of the item's category are looked up for
+    each row, beyond the newest `max_len`; categories: of items, 0 for none. Raises DataError without impressions.
     """
 
     rows: Impressions
@@ -104,12 +112,15 @@ class ImpressionBatches:
     max_len: int
     batch_size: int
     known: Bool[np.ndarray, " N"] | None = None
+    lookup: int = 0
+    categories: Int64[np.ndarray, " N"] | None = None
     _trails: SequenceDataset = field(init=False, repr=False)
     _row: Int64[np.ndarray, " Q"] = field(init=False, repr=False)
     _stop: Int64[np.ndarray, " Q"] = field(init=False, repr=False)
     _moment: Int64[np.ndarray, " Q"] | None = field(init=False, repr=False)
     _starts: Int64[np.ndarray, " Q+1"] = field(init=False, repr=False)
     _order: Int64[np.ndarray, " R"] = field(init=False, repr=False)
+    _lookup: _Lookup | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.max_len < 1 or self.batch_size < 1:
@@ -132,6 +143,7 @@ class ImpressionBatches:
         at = order[first]
         found = {"_trails": trails, "_row": rows.rows[at], "_stop": lengths[at], "_order": order}
         found |= {"_moment": None if rows.times is None else rows.times[at], "_starts": np.append(first, len(order))}
+        found |= {"_lookup": _Lookup(trails, self.categories) if self.lookup and self.categories is not None else None}
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
@@ -190,6 +202,7 @@ class ImpressionBatches:
         items = self.rows.items[rows].astype(np.int64)
         if self.known is not None:
             items = np.where(self.known[items], items, 0)
+        older, n_older = (None, None) if self._lookup is None else self._older(questions, counts, items)
         return ImpressionBatch(
             events,
             torch.from_numpy(lengths),
@@ -198,4 +211,54 @@ class ImpressionBatches:
             torch.from_numpy(items),
             self.columns.at(torch.from_numpy(rows)),
             torch.from_numpy(self.labels[rows]),
+            older,
+            n_older,
         )
+
+    def _older(
+        self, questions: Int64[np.ndarray, " q"], counts: Int64[np.ndarray, " q"], items: Int64[np.ndarray, " r"]
+    ) -> tuple[Events, Int64[Tensor, " r"]]:
+        """What was looked up for each row, as padded columns of `lookup` places."""
+        assert self._lookup is not None
+        assert self.categories is not None
+        trails = self._trails
+        before = np.maximum(0, np.repeat(self._stop[questions], counts) - self.max_len)
+        places, n = self._lookup(np.repeat(self._row[questions], counts), before, self.categories[items], self.lookup)
+        real = np.arange(self.lookup) < n[:, None]
+        at = np.where(real, places, 0)
+
+        def column(values: np.ndarray | None, kind: type, padding: float) -> Tensor | None:
+            return None if values is None else torch.from_numpy(np.where(real, values[at], padding).astype(kind))
+
+        events = Events(
+            column(trails.items, np.int64, 0),  # type: ignore[arg-type]
+            column(trails.types, np.int64, 0),
+            column(trails.times, np.int64, 0),
+            column(trails.values, np.float32, np.nan),
+        )
+        return events, torch.from_numpy(n)
+
+
+class _Lookup:
+    """The events of every trail by category, so that the newest ones before any place are found by one search."""
+
+    def __init__(self, trails: SequenceDataset, categories: Int64[np.ndarray, " N"]) -> None:
+        self._offsets, self._rows = trails.offsets, len(trails)
+        category = categories[trails.items]
+        self._wide = int(trails.lengths.max(initial=0)) + 1
+        place = np.arange(trails.n_events) - trails.offsets[:-1][trails.rows]
+        kept = np.flatnonzero(category > 0)
+        keys = (category[kept] * self._rows + trails.rows[kept]) * self._wide + place[kept]
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._events = keys[order], kept[order]
+
+    def __call__(
+        self, rows: Int64[np.ndarray, " r"], before: Int64[np.ndarray, " r"], categories: Int64[np.ndarray, " r"], k: int
+    ) -> tuple[Int64[np.ndarray, "r k"], Int64[np.ndarray, " r"]]:
+        """The newest k events of the category among the first `before` of the row, oldest first, and how many there are."""
+        base = (categories * self._rows + rows) * self._wide
+        stop = np.searchsorted(self._keys, base + before)
+        start = np.maximum(np.searchsorted(self._keys, base), stop - k)
+        n = np.where(categories > 0, stop - start, 0)
+        at = start[:, None] + np.arange(k)
+        return self._events[np.minimum(at, max(0, len(self._events) - 1))] if len(self._events) else np.zeros(at.shape, np.int64), n
