@@ -60,4 +60,4 @@ def test_examples_of_what_came_next_take_a_number_of_negatives(footpath: Command
 def test_examples_are_not_for_models_that_say_what_comes_next(footpath: Command, store: Path, tmp_path: Path) -> None:
     done = footpath("tune", store, "--model", "ease", "--label", "click", "--into", tmp_path / "t")
     assert done.code == 2
-    assert "leave out labels" in done.err
+    assert "leave out labels (--label)" in done.err

@@ -182,13 +182,14 @@ def _check_kind(model: str, examples: Mapping[str, Any], *, core: int, repeat: b
     """Raises ConfigError for options that are of the other kind of model."""
     if catalog.entry(model).answers == "items":
         if examples:
+            given = ", ".join(f"{name} ({_OPTIONS[name]})" for name in examples)
             raise ConfigError(
-                f"{model} says which items come next and learns from events, not from examples: leave out {', '.join(examples)}, or tune a "
-                "model of responses such as logistic_regression"
+                f"{model} says which items come next and learns from events, not from examples: leave out {given}, or tune a model of "
+                "responses such as logistic_regression"
             )
         return
-    for option, given in {"core": core != 1, "repeat": repeat}.items():
-        if given:
+    for option, is_given in {"core": core != 1, "repeat": repeat}.items():
+        if is_given:
             raise ConfigError(f"{option} is for models that say which items come next, and {model} does not: leave it out")
 
 

@@ -750,23 +750,26 @@ def _check_strictly_before(rows: Impressions) -> None:
 
 
 def trails_of(
-    log: EventLog, vocabulary: Vocabulary, *, users: Sequence[str] | None = None, history_types: Sequence[str] | None = None
+    log: EventLog, vocabulary: Vocabulary | None = None, *, users: Sequence[str] | None = None, history_types: Sequence[str] | None = None
 ) -> tuple[SequenceDataset, pa.Table]:
     """What users did, on the items of a vocabulary, and what the log says of each user: what a fitted model is asked from.
 
-    users: only these, those that the log lacks with an empty trail; None for all. Searches count as events on what was searched where the
-    vocabulary holds such.
+    vocabulary: None for all items that were acted on, and what was searched. users: only these, those that the log lacks with an empty
+    trail; None for all. Searches count as events on what was searched where the vocabulary holds such.
     """
     if history_types is not None:
         _check_types(history_types, "history_types")
-    if any(id.startswith(SEARCHED) for id in vocabulary.ids.to_pylist()):
+    if vocabulary is None or any(id.startswith(SEARCHED) for id in vocabulary.ids.to_pylist()):
         log = _with_queries(log)
     acts = log.table
     if users is not None:
         log = dataclasses.replace(log, table=acts.filter(acts.user_id.isin(list(users))))
     read = _aligned_or_none(log, history_types, 0)
     if read is None:
-        trails = SequenceDataset.from_lists([], vocabulary)
+        trails = SequenceDataset.from_lists([], Vocabulary.build([]) if vocabulary is None else vocabulary)
+    elif vocabulary is None:
+        features = read.dataset.item_features
+        trails = dataclasses.replace(read.dataset, item_features=None if features is None else _searched(features, read.dataset.vocabulary))
     else:
         index = np.concatenate([[0], vocabulary.encode(read.dataset.vocabulary.ids)]).astype(np.int32)
         trails = dataclasses.replace(read.dataset, vocabulary=vocabulary, items=index[read.dataset.items], item_features=None)
