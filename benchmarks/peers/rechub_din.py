@@ -1,6 +1,6 @@
 """torch-rechub's DIN on rows of clicks and no clicks, in torch-rechub's own environment: trains, predicts, prints one JSON line.
 
-    PYTHON benchmarks/peers/rechub_din.py ROWS.npz [--epochs 1] [--batches own] [--seed 1]
+    PYTHON benchmarks/peers/rechub_din.py ROWS.npz [--epochs 1] [--batches own] [--seed 1] [--scores FILE.npy]
 
 PYTHON: one that has torch-rechub 0.9.0, torch and scikit-learn. ROWS.npz: history (R, L) int32, 0 is padding, on the right; item (R,)
 int32; slot (R,) int32; label (R,) uint8; n_train (). The first n_train rows train in random order, the rest are predicted. Width 16 of
@@ -9,12 +9,13 @@ every embedding, history and target of one table, attention through [36], then [
 networks, no softmax, padding out of the pooled history only because its embedding is zero). Training and prediction are those of its
 CTRTrainer, but an epoch at a time, since its fit also writes a file. `--batches own`: torch-rechub's DataLoader, which collates rows
 one by one, with num_workers=0. `--batches slices`: the same batches cut from whole tensors, so that the figure is of the model alone.
-CPU-seconds are of all threads, here one, from data in memory to scores, without imports.
+CPU-seconds are of all threads, here one, from data in memory to scores, without imports. `--scores`: a file for what was predicted.
 """
 
 import argparse
 import json
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batches", choices=["own", "slices"], default="own")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scores", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
@@ -75,6 +77,8 @@ def main() -> None:
     trained = time.process_time()
     scores = trainer.predict(model, test)
     predicted = time.process_time()
+    if arguments.scores is not None:
+        np.save(arguments.scores, np.asarray(scores, np.float64))
     print(
         json.dumps(
             {
@@ -88,6 +92,7 @@ def main() -> None:
                 "loss": loss,
                 "cpu_seconds_train": trained - start,
                 "cpu_seconds_predict": predicted - trained,
+                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 "auc": float(roc_auc_score(y[n_train:], scores)),
             }
         )

@@ -265,7 +265,9 @@ def test_the_test_part_of_impressions_is_not_looked_at(model: str, of_shop: Path
 
 
 def test_options_of_the_other_kind_of_model_are_refused(of_shop: Path, of_clusters: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"item_knn says which items come next and learns from events.*leave out labels \(--label\), or tune"):
+    with pytest.raises(
+        ConfigError, match=r"item_knn says which items come next and learns from events.*leave out labels \(--label\), or tune"
+    ):
         tune.tune(of_clusters, "item_knn", tmp_path / "t", examples={"labels": ["click"]})
     with pytest.raises(ConfigError, match="core is for models that say which items come next, and deepfm does not: leave it out"):
         tune.tune(of_shop, "deepfm", tmp_path / "t", core=2)

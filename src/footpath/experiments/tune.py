@@ -39,7 +39,7 @@ from footpath.sequences.impression_splits import ImpressionSplit
 from footpath.sequences.split import Split
 
 State = Literal["finished", "pruned", "stopped", "failed"]
-"""finished: fitted to its end. pruned: below the median of the others at the same epoch. stopped: the time was up. failed: see `note`."""
+"""finished: fitted to its end. pruned: worse than the median at the same epoch. stopped: the time was up. failed: see `note`."""
 
 _OPTIONS: Final = {
     "source": "--examples",
@@ -424,7 +424,7 @@ def _whole_lines(journal: Path) -> None:
 
 STATES: Final[Mapping[str, str]] = {
     "finished": "finished",
-    "pruned": "pruned: below the median at the same epoch",
+    "pruned": "pruned: worse than the median at the same epoch",
     "stopped": "stopped: the time was up",
     "failed": "failed",
 }

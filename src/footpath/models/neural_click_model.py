@@ -67,8 +67,8 @@ class NeuralClickModel(ABC):
     """An item, a history and columns in; the log odds of an act, or a rating, out: one for each task that the labels have.
 
     dim: width of vectors. hidden: widths of the layers on top, separated by commas. max_len: events of a history that are read, the newest.
-    inputs: of type, value, category, age and place, what is read of an event beside its item, separated by commas; auto for those of
-    them that the log has, but value; none. item_table: what an item's vector is the sum of. without: columns that are not read.
+    inputs: of type, value, category, age and place, what is read of an event beside its item, separated by commas; none; auto for those
+    of them that the log has, values where most events have one. item_table: what an item's vector is the sum of. without: columns that are not read.
     dropout: between layers. input_dropout: of the vectors of items and events, without which a history is learned by heart.
     epochs: at most so many where validation chooses. patience: epochs without a better validation figure before fit stops; None for all.
     schedule: of the learning rate; it ends after `schedule_epochs`, `epochs` where None. l2: weight decay a unit of learning rate.
@@ -281,6 +281,7 @@ class NeuralClickModel(ABC):
             data = train.histories
             there = {
                 "type": data.types is not None and len(np.unique(data.types)) > 1,
+                "value": _most_have_values(data.values),
                 "category": _categories(train) is not None,
                 "age": data.times is not None and train.times is not None,
                 "place": True,
@@ -416,6 +417,14 @@ def _categories(rows: Impressions) -> list[str] | None:
     if "category" not in rows.item_columns.column_names:
         return None
     return [str(name) if name is not None else "" for name in rows.item_columns["category"].to_pylist()]
+
+
+def _most_have_values(values: Float32[np.ndarray, " E"] | None) -> bool:
+    """More than half of them, and not all the same."""
+    if values is None or not len(values):
+        return False
+    known = values[~np.isnan(values)]
+    return bool(len(known) > len(values) / 2 and (known != known[0]).any())
 
 
 def _values(train: Impressions, rating: Float32[np.ndarray, " R"] | None) -> tuple[float, float, float, float]:

@@ -168,13 +168,14 @@ def shown(
     chosen_context = _context_columns(log, impressions, context)
     wanted = ["user_id", "item_id", "position", "request_id", "value", *(["timestamp"] if log.has_clock else []), *_labelled(log)]
     rows = impressions.select(list(dict.fromkeys([*wanted, *chosen_context]))).order_by(["user_id", "position"]).to_pyarrow()
-    if not rows.num_rows:
-        raise NotInLogError(
-            f"log {log.name!r} has no impressions, so nobody knows what was shown and not acted on: take what followed each history, "
-            "with drawn items beside it (examples=next), or ratings (examples=ratings)"
-        )
     without_item = rows["item_id"].null_count
     rows = rows.filter(pc.is_valid(rows["item_id"]))
+    if not rows.num_rows:
+        on_items = f" on items among its {without_item}" if without_item else ""
+        raise NotInLogError(
+            f"log {log.name!r} has no impressions{on_items}, so nobody knows what was shown and not acted on: take what followed each "
+            "history, with drawn items beside it (examples=next), or ratings (examples=ratings)"
+        )
     answers = _answers(log)
     label_of, how = _labels_of_lists(log, rows, answers, labels)
     read = _aligned_or_none(_with_queries(log) if queries else log, history_types, seed)
@@ -669,10 +670,10 @@ def _drawn(
 def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Strings; whole numbers that are held as floats, because some are missing, are written as whole numbers."""
     if pa.types.is_floating(column.type):
-        try:
+        known = pc.is_finite(column)
+        column = pc.if_else(known, column, pa.scalar(None, column.type))
+        if pc.all(pc.equal(column, pc.floor(column))).as_py():
             column = column.cast(pa.int64())
-        except pa.ArrowInvalid:
-            return column.cast(pa.string())
     return column.cast(pa.string())
 
 
