@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -219,7 +218,16 @@ def test_a_saved_column_is_read_as_it_was_and_every_code_is_within_its_size(colu
 
 @pytest.mark.parametrize(
     "column",
-    [["a"] * 4, [1] * 4, [2.5] * 4, [True] * 4, pa.nulls(4), pa.nulls(4, pa.string()), pa.array([float("nan")] * 4), [date(2026, 1, 1)] * 4],
+    [
+        ["a"] * 4,
+        [1] * 4,
+        [2.5] * 4,
+        [True] * 4,
+        pa.nulls(4),
+        pa.nulls(4, pa.string()),
+        pa.array([float("nan")] * 4),
+        [date(2026, 1, 1)] * 4,
+    ],
     ids=["text", "integer", "number", "boolean", "null", "empty text", "NaN", "date"],
 )
 def test_a_column_of_one_value_or_none_is_not_read(column: Any) -> None:
@@ -288,7 +296,8 @@ def read(features: Features, rows: Impressions) -> dict[str, list[Any]]:
     for f, c in enumerate(features.amounts):
         values = encoded.amounts[:, f] * c.deviation + c.mean
         found[c.name] = [
-            None if missing else round(float(np.expm1(v) if c.log else v), 3) for v, missing in zip(values, encoded.missing[:, f], strict=True)
+            None if missing else round(float(np.expm1(v) if c.log else v), 3)
+            for v, missing in zip(values, encoded.missing[:, f], strict=True)
         ]
     return found
 
@@ -462,41 +471,89 @@ def test_a_label_of_few_rows_is_not_held_against_columns() -> None:
     assert Features.fit(rows_of({"told": few.astype(str)}, {"click": few})).columns
 
 
-# ---- public samples of click logs
+def test_what_tells_who_a_user_is_does_not_tell_a_label() -> None:
+    user = np.repeat(np.arange(100), 10)
+    always = RNG.random(100) < 0.5  # half of the users click on everything, the others on nothing
+    rows = from_table(
+        pa.table({"user_id": user, "fingerprint": [f"f{u}" for u in user], "height": 150 + 0.3 * (user * 37 % 100), "click": always[user]}),
+        labels=["click"],
+    )
+    assert [c.name for c in Features.fit(rows).columns] == ["fingerprint", "height"]
+    leaking = dataclasses.replace(rows, context=rows.context.append_column("told", pa.array(always[user])))
+    with pytest.raises(DataError, match="column 'told' alone tells 'click'"):
+        Features.fit(leaking)
 
-BYTEREC = ["uid", "city", "item", "author", "item_city", "channel", "finish", "like", "music", "device", "time", "seconds"]
-ALIMAMA = [*(f"f{i}" for i in range(266)), "click"]
+
+# ---- public samples of click logs
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """A file, its labels, the columns that have a meaning, and why it cannot be fitted, if so. drop: of the labels, those with one class."""
+    """A file of the samples. columns: what from_table is told of. names: of a file without a header. cannot: why no model is fitted."""
 
     file: str
+    rows: int
     labels: tuple[str, ...]
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     names: tuple[str, ...] = ()
-    rows: int = 0
     cannot: str = ""
 
 
-SAMPLES = [
-    Sample("deepctr_byterec_sample.txt", ("finish", "like"), {"user": "uid", "item": "item"}, tuple(BYTEREC), 200),
-    Sample("deepctr_criteo_sample.txt", ("label",), rows=200),
-    Sample("deepctr_movielens_sample.txt", ("rating",), {"item": "movie_id"}, rows=200, cannot="rating"),
-    Sample("paddlerec_alimama_dmr_sample.csv", ("click",), {}, tuple(ALIMAMA), 500),
-    Sample("rechub_ali-ccp_ali_ccp_test_sample.csv", ("click", "purchase"), rows=49),
-    Sample("rechub_ali-ccp_ali_ccp_train_sample.csv", ("click", "purchase"), rows=99),
-    Sample("rechub_ali-ccp_ali_ccp_val_sample.csv", ("click", "purchase"), rows=49),
-    Sample("rechub_aliexpress_aliexpress_test_sample.csv", ("click", "conversion"), {"request": "search_id"}, rows=20),
-    Sample("rechub_aliexpress_aliexpress_train_sample.csv", ("click", "conversion"), {"request": "search_id"}, rows=100),
-    Sample("rechub_amazon-electronics_amazon_electronics_sample.csv", (), {"time": "time"}, rows=100, cannot="no labels"),
-    Sample("rechub_avazu_test_sample.csv", ("label",), rows=20),
-    Sample("rechub_avazu_train_sample.csv", ("label",), rows=70),
-    Sample("rechub_avazu_valid_sample.csv", ("label",), rows=10),
-    Sample("rechub_census-income_census_income_train_sample.csv", ("income", "marital status"), rows=80),
-    Sample("rechub_criteo_criteo_sample.csv", ("label",), rows=115),
-    Sample(
-        "rechub_yidian_news_yidian_news_sampled.csv", ("click",), {"user": "userId", "item": "itemId", "time": "showTime"}, rows=1_000
-    ),
-]
+SHORT_VIDEO = ("uid", "city", "item", "author", "item_city", "channel", "finish", "like", "music", "device", "created", "seconds")
+ADVERTISEMENTS = (*(f"f{i}" for i in range(250)), "uid", *(f"f{i}" for i in range(251, 266)), "click")
+ALI_CCP, ALIEXPRESS = ("click", "purchase"), ("click", "conversion")
+
+SAMPLES = (
+    Sample("deepctr_byterec_sample.txt", 200, ("finish", "like"), {"user": "uid", "item": "item"}, SHORT_VIDEO),
+    Sample("deepctr_criteo_sample.txt", 200, ("label",)),
+    Sample("deepctr_movielens_sample.txt", 200, ("rating",), {"item": "movie_id"}, cannot="no labels .* they have rating"),
+    Sample("paddlerec_alimama_dmr_sample.csv", 500, ("click",), {"user": "uid"}, ADVERTISEMENTS),
+    Sample("rechub_ali-ccp_ali_ccp_test_sample.csv", 50, ALI_CCP),
+    Sample("rechub_ali-ccp_ali_ccp_train_sample.csv", 100, ALI_CCP),
+    Sample("rechub_ali-ccp_ali_ccp_val_sample.csv", 50, ALI_CCP),
+    Sample("rechub_aliexpress_aliexpress_test_sample.csv", 20, ALIEXPRESS, {"request": "search_id"}),
+    Sample("rechub_aliexpress_aliexpress_train_sample.csv", 100, ALIEXPRESS, {"request": "search_id"}),
+    Sample("rechub_amazon-electronics_amazon_electronics_sample.csv", 100, (), {"time": "time"}, cannot="no labels .* they have none"),
+    Sample("rechub_avazu_test_sample.csv", 20, ("label",)),
+    Sample("rechub_avazu_train_sample.csv", 70, ("label",)),
+    Sample("rechub_avazu_valid_sample.csv", 10, ("label",)),
+    Sample("rechub_census-income_census_income_train_sample.csv", 80, ("income", "marital status")),
+    Sample("rechub_criteo_criteo_sample.csv", 115, ("label",)),
+    Sample("rechub_yidian_news_yidian_news_sampled.csv", 1_000, ("click",), {"user": "userId", "item": "itemId", "time": "showTime"}),
+)
+
+
+def read_sample(folder: Path, sample: Sample) -> pa.Table:
+    delimiter = "\t" if "byterec" in sample.file else ","
+    return pyarrow.csv.read_csv(
+        folder / "ctr-samples" / f"{sample.file}.gz",
+        read_options=pyarrow.csv.ReadOptions(column_names=list(sample.names) or None),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
+    )
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.file.split(".")[0])
+def test_public_samples_are_read_fitted_and_predicted(real_data: Path, sample: Sample) -> None:
+    rows = from_table(read_sample(real_data, sample), labels=sample.labels, **sample.columns)  # type: ignore[arg-type]
+    assert len(rows) == sample.rows
+    assert rows.tasks == sample.labels
+    assert not set(sample.labels) & set(rows.context.column_names)
+    for name in ("logistic_regression", "gradient_boosting"):
+        model = catalog.click_model(name)
+        if sample.cannot:
+            with pytest.raises(DataError, match=sample.cannot):
+                model.fit(rows)
+            continue
+        predicted = model.fit(rows).predict(rows)
+        assert predicted.shape == (sample.rows, len(sample.labels))
+        for column, task in enumerate(sample.labels):
+            label = rows.label(task)
+            assert 0 < label.mean() < 1
+            assert auc(label, predicted[:, column]) >= (0.9 if name == "logistic_regression" else 0.5)
+            assert predicted[:, column].mean() == pytest.approx(label.mean(), abs=0.02), "on what it was fitted on"
+
+
+@pytest.mark.real
+def test_every_public_sample_is_in_the_table(real_data: Path) -> None:
+    assert {path.name for path in (real_data / "ctr-samples").iterdir()} == {f"{sample.file}.gz" for sample in SAMPLES}

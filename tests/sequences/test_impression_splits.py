@@ -99,7 +99,9 @@ def test_no_protocol_parts_a_list(lists: list[list[int]], protocol: Any, seed: i
 
 
 def test_time_needs_a_clock() -> None:
-    with pytest.raises(ConfigError, match="protocol 'time' needs a clock, which these impressions lack; ratings can use kfold or user-tail"):
+    with pytest.raises(
+        ConfigError, match="protocol 'time' needs a clock, which these impressions lack; ratings can use kfold or user-tail"
+    ):
         split_impressions(dataclasses.replace(alone([1, 2]), times=None))
 
 

@@ -116,13 +116,20 @@ def test_a_click_is_the_label_of_its_item_on_its_list_alone() -> None:
 
 
 def test_each_type_of_act_is_a_label_of_its_own() -> None:
-    log = log_of([impression("u", "a", 1, "r"), impression("u", "b", 1, "r"), act("u", "a", 2, "click", "r"), act("u", "b", 3, "cart", "r")])
+    log = log_of(
+        [impression("u", "a", 1, "r"), impression("u", "b", 1, "r"), act("u", "a", 2, "click", "r"), act("u", "b", 3, "cart", "r")]
+    )
     made = shown(log, labels=("click", "cart"))
     assert {task: made.label(task).tolist() for task in made.tasks} == {"click": [1, 0], "cart": [0, 1]}
 
 
 def test_no_act_on_a_list_is_in_the_history_of_another_item_of_it() -> None:
-    scrolled = [impression("u", "a", 10, "r"), act("u", "a", 11, "click", "r"), impression("u", "b", 12, "r"), act("u", "b", 13, "click", "r")]
+    scrolled = [
+        impression("u", "a", 10, "r"),
+        act("u", "a", 11, "click", "r"),
+        impression("u", "b", 12, "r"),
+        act("u", "b", 13, "click", "r"),
+    ]
     made = shown(log_of([act("u", "z", 5), *scrolled]))
     assert told(made) == [("u", "a", ("z",), 1), ("u", "b", ("z",), 1)]
     assert made.times is not None
@@ -569,7 +576,9 @@ def trails() -> SequenceDataset:
 
 
 def test_a_row_sees_what_is_strictly_older_than_its_time() -> None:
-    table = pa.table({"user_id": ["u", "u", "v", "w"], "item_id": ["c", "new", "a", None], "timestamp": [3 * SECOND, 4 * SECOND, 5 * SECOND, 9]})
+    table = pa.table(
+        {"user_id": ["u", "u", "v", "w"], "item_id": ["c", "new", "a", None], "timestamp": [3 * SECOND, 4 * SECOND, 5 * SECOND, 9]}
+    )
     made = from_table(table, trails=trails())
     assert [history_of(made, i) for i in range(4)] == [("a", "b"), ("a", "b", "c"), (), ()]
     assert made.vocabulary.decode(made.items) == ["c", None, "a", None]
@@ -627,6 +636,14 @@ def test_a_request_is_one_list_of_one_user_and_asked_about_at_the_first_of_its_t
     assert len(set(made.requests.tolist())) == 4, "users do not share a list, and rows without one are alone"
     assert made.times.tolist() == [2 * SECOND, 2 * SECOND, 9 * SECOND, 9 * SECOND, 9 * SECOND]
     assert [history_of(made, i) for i in range(2)] == [("a",), ("a",)], "an act between two rows of a list is in neither's history"
+
+
+def test_without_users_a_request_is_a_list_by_itself() -> None:
+    made = from_table(pa.table({"request_id": ["r", "s", "r", None], "timestamp": [9, 5, 3, 1]}))
+    assert made.requests is not None
+    assert made.times is not None
+    assert made.requests.tolist() == [0, 1, 0, 2]
+    assert made.times.tolist() == [3, 5, 3, 1]
 
 
 def test_columns_of_users_are_empty_for_users_without_a_trail() -> None:

@@ -26,7 +26,7 @@ SEARCH_SPACE: Final = {
     "activation": ["dice", "relu"],
     "dropout": (0.0, 0.5),
     "learning_rate": (0.0005, 0.01, "log"),
-    "l2": (0.0001, 0.1, "log"),
+    "l2": (0.001, 3.0, "log"),
 }
 
 

@@ -31,6 +31,9 @@ FEWEST: Final = 2
 _MANY, _RARE = 1_000, 10  # whole numbers with more distinct values than the first, each fewer times than the second, are amounts
 _TOLD_BY: Final = 0.99  # the AUC from which on a column alone is held to be recorded after the act
 _MOST_CHECKED, _FEWEST_CHECKED = 200_000, 20
+_FEWEST_BINNED: Final = (
+    50  # users or lists of each class in each half from which on an amount is taken apart: of few, values that recur tell who
+)
 _HASHED_AT_ONCE: Final = 1 << 20
 _BINS: Final = 64  # of an amount, when it is asked whether it tells a label
 _STANDARD: Final = 8.0  # standard scores are kept within so many deviations
@@ -325,22 +328,28 @@ def codes_of(features: Features) -> Int64[np.ndarray, " C"]:
 
 
 def _check_columns(features: Features, train: Impressions) -> None:
-    """Raises DataError where one column tells a label: nothing that was known before an act does. Judged on every other impression, by
-    what the rest say."""
+    """Raises DataError where one column tells a label: nothing that was known before an act does. Judged on every other user by what the
+    rest say, for what a user alone has may well tell that user's labels; on every other list where there are too few users."""
     n = min(len(train), _MOST_CHECKED)
     some = train.take(np.sort(np.random.default_rng(0).permutation(len(train))[:n]))
     encoded = features.encode(some)
     for task, label in some.labels.items():
         known = np.flatnonzero(~np.isnan(label))
-        learned, held = known[::2], known[1::2]
-        if not _can_be_told(task, label, learned) or not _can_be_told(task, label, held):
+        for numbers in _groupings(some):
+            _, rank = np.unique(numbers[known], return_inverse=True)
+            learned, held = known[rank % 2 == 0], known[rank % 2 == 1]
+            enough = min(_fewest(task, label[half], numbers[half]) for half in (learned, held))
+            if enough >= _FEWEST_CHECKED:
+                break
+        else:
             continue
         columns = [(c, _told(task, encoded.codes[:, i], label, learned, held)) for i, c in enumerate(features.categories)]
         for f, column in enumerate(features.amounts):
             values, missing = encoded.amounts[:, f], encoded.missing[:, f]
-            found = [_told(task, _bins(values, missing, learned), label, learned, held)]
-            if task != VALUE_TASK:
-                found += [auc(label[held] > 0, order[held]) for order in (values, -values)]
+            found = [_told(task, missing.astype(np.int64), label, learned, held)]
+            if enough >= _FEWEST_BINNED:
+                found.append(_told(task, _bins(values, missing, learned), label, learned, held))
+            found.append(_ordered(task, values[held], label[held]))
             columns.append((column, max(found)))
         for column, told in columns:
             if column.place != "moment" and told >= _TOLD_BY:
@@ -351,12 +360,17 @@ def _check_columns(features: Features, train: Impressions) -> None:
                 )
 
 
-def _can_be_told(task: str, label: np.ndarray, rows: np.ndarray) -> bool:
-    """Whether these rows are enough to say how well a column tells the label."""
+def _groupings(rows: Impressions) -> list[Int64[np.ndarray, " R"]]:
+    """The number of each row's user, unless every row has one of its own, and that of its list."""
+    lists = np.arange(len(rows)) if rows.requests is None else rows.requests
+    return [rows.rows, lists] if len(np.unique(rows.rows)) < len(rows) else [lists]
+
+
+def _fewest(task: str, label: np.ndarray, numbers: np.ndarray) -> int:
+    """Of how many users or lists, by number, the rarer class is; of a rating half of them."""
     if task == VALUE_TASK:
-        return len(rows) >= 2 * _FEWEST_CHECKED and bool(np.ptp(label[rows]) > 0)
-    positive = int((label[rows] > 0).sum())
-    return min(positive, len(rows) - positive) >= _FEWEST_CHECKED
+        return len(np.unique(numbers)) // 2 if len(np.unique(label)) > 1 else 0
+    return min(len(np.unique(numbers[label > 0])), len(np.unique(numbers[label == 0])))
 
 
 def _bins(values: np.ndarray, missing: np.ndarray, learned: np.ndarray) -> Int64[np.ndarray, " n"]:
@@ -377,3 +391,13 @@ def _told(task: str, codes: np.ndarray, label: np.ndarray, learned: np.ndarray, 
     if task == VALUE_TASK:
         return 1 - float(np.mean((label[held] - guess) ** 2) / np.var(label[held]))
     return auc(label[held] > 0, guess)
+
+
+def _ordered(task: str, values: np.ndarray, label: np.ndarray) -> float:
+    """How well the label rises or falls with the values: the AUC, of a rating the squared correlation."""
+    if np.ptp(values) == 0:
+        return 0.0
+    if task == VALUE_TASK:
+        return float(np.corrcoef(values, label)[0, 1] ** 2)
+    area = auc(label > 0, values)
+    return max(area, 1 - area)

@@ -17,10 +17,12 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from footpath.errors import ConfigError
+from footpath.events.contract import EVENT_TYPES
 from footpath.models import catalog
 from footpath.models.histories import check_histories
 from footpath.models.network import Network, SideInputs
@@ -144,7 +146,8 @@ class _Network(Joined):
         self.encoder, self.attention = encoder, attention
         states = int(encoder is not None)
         fields = 1 + states + matches + columns.n_columns
-        self.deep = perceptron(fields * self.dim + states + 2 * matches, hidden, tasks, dropout=dropout)
+        counts = 3 * (len(EVENT_TYPES) if "type" in history.names else 1)
+        self.deep = perceptron(fields * self.dim + states + 2 * matches + counts, hidden, tasks, dropout=dropout)
         with torch.no_grad():
             last = attention.rest[-1]
             assert isinstance(last, nn.Linear)
@@ -165,15 +168,26 @@ class _Network(Joined):
             now = [last[batch.question], (last[batch.question] * target).sum(1, keepdim=True)]
             history = history + states
         events, real, question, rows = batch.events.items[batch.question], batch.real, batch.question, history
+        types = None if batch.events.types is None or "type" not in self.history.names else batch.events.types[question]
         if batch.found is not None and batch.n_found is not None:
             older = torch.arange(batch.found.items.shape[1], device=real.device) < batch.n_found[:, None]
             rows = torch.cat([history[question], self.history.found(batch)], 1)
             events, real = torch.cat([events, batch.found.items], 1), torch.cat([real[question], older], 1)
+            types = None if types is None or batch.found.types is None else torch.cat([types, batch.found.types], 1)
             question = torch.arange(len(question), device=question.device)
-        scores, shown = self.attention.scores(target, rows, real, question, same(self.history, events, batch.items))
+        marks = same(self.history, events, batch.items)
+        scores, shown = self.attention.scores(target, rows, real, question, marks)
         weights = scores.sigmoid() * shown[:, :, None]  # (R, L, H)
         total = weights.sum(1)  # (R, H): how many events match
         rows = rows if len(question) == len(rows) else rows.index_select(0, question)
         matched = torch.bmm(weights.transpose(1, 2), rows) / (1 + total[:, :, None])  # (R, H, D)
         alike = (matched * target[:, None, :]).sum(2)
-        return self.deep(torch.cat([target, *now, matched.flatten(1), alike, total.log1p(), columns.flatten(1)], 1))
+        counts = _counts(marks, shown, types).log1p()
+        return self.deep(torch.cat([target, *now, matched.flatten(1), alike, total.log1p(), counts, columns.flatten(1)], 1))
+
+
+def _counts(marks: Float[Tensor, "R L 2"], shown: Bool[Tensor, "R L"], types: Int64[Tensor, "R L"] | None) -> Float[Tensor, "R C"]:
+    """How many events of each type there are in all, on the item, and on its category; of one type where the log has none."""
+    every = shown.to(marks.dtype)[:, :, None]
+    kinds = every if types is None else F.one_hot(types, len(EVENT_TYPES)).to(marks.dtype) * every  # (R, L, T)
+    return torch.bmm(torch.cat([marks, every], 2).transpose(1, 2), kinds).flatten(1)

@@ -328,7 +328,7 @@ def from_table(
 
     labels: columns of 0 and 1 (a value for `rating`). user, item, time, request: columns, each optional: without users nobody has a
     history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or microseconds;
-    all rows of a user's request are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
+    all rows of a request of a user are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
     than its time, or, without times, all of it.
     Raises ColumnError, ConfigError, DataError.
     """
@@ -358,7 +358,8 @@ def from_table(
     times = _microseconds(table[time], time) if time in table.column_names else None
     requests = None
     if request in table.column_names:
-        requests = _list_numbers(pa.chunked_array([arrow_numbers(rows)]), table[request])
+        nobody = np.zeros(n, np.int64)  # without users a request says all
+        requests = _list_numbers(pa.chunked_array([arrow_numbers(nobody if users is None else rows)]), table[request])
         if times is not None:
             times = earliest(times, requests)[requests]
     timed = times is not None and trails.times is not None
