@@ -114,7 +114,7 @@ def write_rows(path: Path, rows: int, history: int, items: int, seed: int) -> np
     truth = np.empty(rows)
     for start in range(0, rows, ROWS_AT_ONCE):
         n = min(ROWS_AT_ONCE, rows - start)
-        leaning, taste = rng.uniform(0, 0.8, (n, 1)), rng.integers(GROUPS, size=n)
+        leaning, taste = rng.uniform(0, 0.5, (n, 1)), rng.integers(GROUPS, size=n)
         events = np.minimum(np.searchsorted(popular, rng.random((n, history + 1))), items - 1)
         of_taste = rng.random((n, history + 1)) < np.hstack([np.repeat(leaning, history, 1), np.full((n, 1), 0.5)])
         for group, (of, shares) in enumerate(zip(members, within, strict=True)):

@@ -55,8 +55,8 @@ MODELS: Final = ("logistic_regression", "gradient_boosting", "deepfm", "dcn_v2",
 SETTINGS: Final[dict[str, dict[str, Any]]] = {"gradient_boosting": {"trees": 1_000}}
 COLLM: Final = {
     "MF": (0.6482, 0.6361), "LightGCN": (0.5959, 0.6499), "SASRec": (0.7078, 0.6884), "DIN": (0.7166, 0.6459),
-    "CTRL (DIN)": (0.7159, 0.6492), "TALLRec": (0.7097, 0.6818), "CoLLM-MF": (0.7295, 0.6875), "CoLLM-LightGCN": (0.7100, 0.6967), "CoLLM-SASRec": (0.7235, 0.6990),
-    "CoLLM-DIN": (0.7353, 0.6923),
+    "CTRL (DIN)": (0.7159, 0.6492), "TALLRec": (0.7097, 0.6818), "CoLLM-MF": (0.7295, 0.6875), "CoLLM-LightGCN": (0.7100, 0.6967),
+    "CoLLM-SASRec": (0.7235, 0.6990), "CoLLM-DIN": (0.7353, 0.6923),
 }  # fmt: skip
 """AUC and per-user AUC of Zhang et al., arXiv:2310.19488v3, table of the overall comparison, ML-1M."""
 _VISIT_US: Final = 1_800_000_000
@@ -332,9 +332,9 @@ def markdown(found: dict[str, Any]) -> str:
         before = f" ({row['ece_uncalibrated']:.4f})" if "ece_uncalibrated" in row else ""
         called = f"`{name}`" if name in MODELS else name
         cpu = f"{row['fit_cpu_s']:.0f}" if "fit_cpu_s" in row else ""
+        area = f"{row['auc']:.4f} [{row['auc_low']:.4f}, {row['auc_high']:.4f}]"
         lines.append(
-            f"| {called} | {row['log_loss']:.4f} | {row['gap_closed']:.3f} | {row['auc']:.4f} [{row['auc_low']:.4f}, {row['auc_high']:.4f}] | "
-            f"{row['gauc']:.4f} | {row['ece']:.4f}{before} | {cpu} |"
+            f"| {called} | {row['log_loss']:.4f} | {row['gap_closed']:.3f} | {area} | {row['gauc']:.4f} | {row['ece']:.4f}{before} | {cpu} |"
         )
     return "\n".join(lines)
 

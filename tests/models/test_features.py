@@ -113,8 +113,8 @@ def test_more_categories_than_are_kept_are_hashed() -> None:
     assert (column.hashed, column.size, column.categories) == (True, MOST_CATEGORIES + 1, ())
     found = np.array(codes(features, pa.concat_arrays([once, pa.array([None], pa.string()), pa.array(["device-5"])])))
     assert (found[-2], found[-1]) == (0, found[5])
-    assert found[:-2].min() == 1
-    assert found.max() == MOST_CATEGORIES
+    assert found[:-2].min() >= 1
+    assert found.max() <= MOST_CATEGORIES
     # of n that fall into as many buckets at random, n (1 - 1/e) are hit
     assert abs(len(np.unique(found[:-2])) / MOST_CATEGORIES - (1 - np.exp(-1))) < 0.01
     assert codes(Features.restore(features.state()), ["device-5"]) == [found[5]]
@@ -172,7 +172,7 @@ def test_a_duration_is_the_same_in_whatever_unit() -> None:
 def test_numbers_written_as_text_are_read_and_words_refused() -> None:
     features = fitted([1.0, 2.0, 3.0])
     np.testing.assert_allclose(amounts(features, ["3", "2.0"]), [np.sqrt(1.5), 0], rtol=1e-6)
-    with pytest.raises(DataError, match="column 'x' held numbers when the model was fitted, and here it does not: .*many"):
+    with pytest.raises(DataError, match=r"column 'x' held numbers when the model was fitted, and here it does not: .*many"):
         amounts(features, ["many"])
     with pytest.raises(DataError, match="column 'x' held numbers when the model was fitted"):
         amounts(features, [[1.0]])
@@ -294,11 +294,9 @@ def read(features: Features, rows: Impressions) -> dict[str, list[Any]]:
     for i, c in enumerate(features.categories):
         found[c.name] = [None if code == 0 else c.categories[code - 1] for code in encoded.codes[:, i]]
     for f, c in enumerate(features.amounts):
-        values = encoded.amounts[:, f] * c.deviation + c.mean
-        found[c.name] = [
-            None if missing else round(float(np.expm1(v) if c.log else v), 3)
-            for v, missing in zip(values, encoded.missing[:, f], strict=True)
-        ]
+        values = encoded.amounts[:, f].astype(np.float64) * c.deviation + c.mean
+        values = np.round(np.expm1(values) if c.log else values, 3)
+        found[c.name] = [None if missing else value for value, missing in zip(values.tolist(), encoded.missing[:, f], strict=True)]
     return found
 
 
@@ -351,9 +349,9 @@ def test_a_column_of_the_context_that_is_called_like_one_of_the_moment_is_its_ow
 def test_columns_can_be_left_out_by_name() -> None:
     features = Features.fit(everywhere(), without=["device", "user.age", "item.category", "hour"])
     assert {c.name for c in features.columns} == {"weekday", "history.length", "history.pause", "item.price"}
-    with pytest.raises(ConfigError, match="no column 'devise' to leave out; did you mean 'device'.; there are: .*user.age"):
+    with pytest.raises(ConfigError, match=r"no column 'devise' to leave out; did you mean 'device'.; there are: .*user.age"):
         Features.fit(everywhere(), without=["devise"])
-    with pytest.raises(ConfigError, match="no column 'x' to leave out$"):
+    with pytest.raises(ConfigError, match=r"no column 'x' to leave out$"):
         Features.fit(dataclasses.replace(rows_of({"a": [1]}), context=NOTHING), without=["x"])
 
 
@@ -482,6 +480,13 @@ def test_what_tells_who_a_user_is_does_not_tell_a_label() -> None:
     leaking = dataclasses.replace(rows, context=rows.context.append_column("told", pa.array(always[user])))
     with pytest.raises(DataError, match="column 'told' alone tells 'click'"):
         Features.fit(leaking)
+
+
+def test_three_lists_without_a_click_do_not_condemn_what_they_have_in_common() -> None:
+    request = [*range(60), *([60] * 14), *([61] * 13), *([62] * 13)]
+    click = np.arange(100) < 60
+    weather = np.where(click, NOISE[:100], 9.0)
+    assert Features.fit(from_table(pa.table({"request_id": request, "click": click, "weather": weather}), labels=["click"])).columns
 
 
 # ---- public samples of click logs

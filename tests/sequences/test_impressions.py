@@ -836,7 +836,7 @@ def test_rows_of_a_task_are_those_where_it_is_known() -> None:
 
 
 def test_a_task_that_is_not_there_is_named_beside_those_that_are() -> None:
-    with pytest.raises(ConfigError, match="no labels of task 'clik'; did you mean 'click'.; there are: click, cart"):
+    with pytest.raises(ConfigError, match=r"no labels of task 'clik'; did you mean 'click'.; there are: click, cart"):
         four().label("clik")
     with pytest.raises(ConfigError, match="no labels of task 'click', and these impressions have no labels"):
         dataclasses.replace(four(), labels={}).label("click")

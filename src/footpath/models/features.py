@@ -31,9 +31,8 @@ FEWEST: Final = 2
 _MANY, _RARE = 1_000, 10  # whole numbers with more distinct values than the first, each fewer times than the second, are amounts
 _TOLD_BY: Final = 0.99  # the AUC from which on a column alone is held to be recorded after the act
 _MOST_CHECKED, _FEWEST_CHECKED = 200_000, 20
-_FEWEST_BINNED: Final = (
-    50  # users or lists of each class in each half from which on an amount is taken apart: of few, values that recur tell who
-)
+_FEWEST_APART: Final = 5  # users or lists that have rows of a class, in each half
+_FEWEST_BINNED: Final = 50  # rows of a class in each half from which on an amount is taken apart
 _HASHED_AT_ONCE: Final = 1 << 20
 _BINS: Final = 64  # of an amount, when it is asked whether it tells a label
 _STANDARD: Final = 8.0  # standard scores are kept within so many deviations
@@ -367,10 +366,11 @@ def _groupings(rows: Impressions) -> list[Int64[np.ndarray, " R"]]:
 
 
 def _fewest(task: str, label: np.ndarray, numbers: np.ndarray) -> int:
-    """Of how many users or lists, by number, the rarer class is; of a rating half of them."""
+    """Rows of the rarer class, of a rating half of all; 0 where they are of too few users or lists, by number, to tell these apart."""
     if task == VALUE_TASK:
-        return len(np.unique(numbers)) // 2 if len(np.unique(label)) > 1 else 0
-    return min(len(np.unique(numbers[label > 0])), len(np.unique(numbers[label == 0])))
+        return len(label) // 2 if len(np.unique(label)) > 1 and len(np.unique(numbers)) >= 2 * _FEWEST_APART else 0
+    classes = label > 0, label == 0
+    return min(int(rows.sum()) for rows in classes) if all(len(np.unique(numbers[rows])) >= _FEWEST_APART for rows in classes) else 0
 
 
 def _bins(values: np.ndarray, missing: np.ndarray, learned: np.ndarray) -> Int64[np.ndarray, " n"]:

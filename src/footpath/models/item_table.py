@@ -7,13 +7,14 @@ Zhang et al., "Are ID embeddings necessary?", 2024 (https://arxiv.org/abs/2402.1
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, Self, TypeAlias, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from footpath.errors import ConfigError, did_you_mean
 
@@ -79,14 +80,18 @@ class ItemTable(nn.Module):
         if self.text is None or self._is_still():
             return self.rows(items)
         used, places = torch.unique(items, return_inverse=True)
-        return F.embedding(places, self.rows(used))
+        return rows_of(self.rows(used), places)
 
     def rows(self, indexes: Int64[Tensor, "*R"], *, sparse: bool | None = None) -> Float[Tensor, "*R D"]:
         """These rows of the table, without the others. sparse: as the attribute, which holds where None."""
         if self.text is not None and self._is_still():
             return F.embedding(indexes, self.table())
         sparse = self.sparse if sparse is None else sparse
-        learned = [F.embedding(indexes, part, padding_idx=0, sparse=sparse) for part in (self.weight, self.delta) if part is not None]
+        learned = [
+            F.embedding(indexes, part, padding_idx=0, sparse=True) if sparse else rows_of(part, indexes, padding=True)
+            for part in (self.weight, self.delta)
+            if part is not None
+        ]
         if self.text is None or self.project is None:
             return learned[0]
         return sum(learned, start=self.project(F.embedding(indexes, self.text)))
@@ -141,6 +146,31 @@ class ItemTable(nn.Module):
         if self.text is None or self.project is None:
             return learned[0]
         return sum(learned, start=self.project(self.text))
+
+
+def rows_of(weight: Float[Tensor, "N D"], indexes: Int64[Tensor, "*R"], *, padding: bool = False) -> Float[Tensor, "*R D"]:
+    """`F.embedding`, whose gradient takes a quarter of the time on CPU. padding: row 0 gets no gradient."""
+    if weight.device.type != "cpu" or not (weight.requires_grad and torch.is_grad_enabled()):
+        return F.embedding(indexes, weight, padding_idx=0 if padding else None)
+    return _Rows.apply(weight, indexes, padding)  # type: ignore[no-untyped-call]
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, indexes: Tensor, padding: bool) -> Tensor:
+        ctx.save_for_backward(indexes)
+        ctx.n, ctx.padding = len(weight), padding
+        return F.embedding(indexes, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (indexes,) = ctx.saved_tensors
+        total = gradient.new_zeros(ctx.n, gradient.shape[-1])
+        total.index_add_(0, indexes.reshape(-1), gradient.reshape(-1, gradient.shape[-1]))
+        if ctx.padding:
+            total[0] = 0
+        return total, None, None
 
 
 def _checked(text: Tensor | None, n_items: int, parts: str) -> Tensor:

@@ -40,7 +40,7 @@ from footpath.training.impression_batches import Columns, ImpressionBatch, Impre
 from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
 from footpath.training.loop import train as run_epochs
 
-_PREDICTED_AT_ONCE: Final = 4096
+_PREDICTED_AT_ONCE: Final = 1024
 _SPARSE_FROM: Final = 2**17  # items; above, a step touches so few rows that only these are updated
 _START: Final = 0.05  # deviation of item vectors before training
 _EDGE: Final = 1e-7  # a probability is kept so far from 0 and 1
@@ -166,6 +166,7 @@ class NeuralClickModel(ABC):
         self._values = _values(train, labels.get(VALUE_TASK))
         batches = self._batches(train, np.stack(list(labels.values()), axis=1))
         on = device(os.environ.get("FOOTPATH_DEVICE", "auto"))
+        _keep_freed_memory()
         held = None
         if validation is not None and len(validation):
             there = validation.with_tasks([task for task in self.tasks if task in validation.labels])
@@ -220,6 +221,7 @@ class NeuralClickModel(ABC):
         found = np.empty((len(rows), len(self.tasks)))
         if len(rows):
             batches = self._batches(rows, np.zeros((len(rows), 0), np.float32), _PREDICTED_AT_ONCE)
+            _keep_freed_memory()
             with torch.inference_mode():
                 for places, batch in batches.in_order():
                     found[places] = self._network(batch).double().numpy()
@@ -395,6 +397,15 @@ def widths(text: str, name: str) -> tuple[int, ...]:
     if not found or min(found) < 1:
         raise ConfigError(f"{name} must be widths of layers, such as 64,32, got {text!r}")
     return found
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator of glibc keep what tensors of a few MiB leave for the next ones, whose pages would else be made anew.
+
+    New pages cost more than most of what is computed in them. glibc holds on to blocks as large as the largest that was ever freed, up to
+    32 MiB (mallopt(3), M_MMAP_THRESHOLD), so one is freed that nothing was written to.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _known_items(train: Impressions) -> Bool[np.ndarray, " N"]:

@@ -144,11 +144,14 @@ class _Network(Joined):
     ) -> None:
         super().__init__(history, columns)
         self.encoder, self.attention = encoder, attention
+        self.query = nn.Linear(self.dim, self.dim)  # what matches need not be alike: one interest may follow from another
         states = int(encoder is not None)
         fields = 1 + states + matches + columns.n_columns
         counts = 3 * (len(EVENT_TYPES) if "type" in history.names else 1)
         self.deep = perceptron(fields * self.dim + states + 2 * matches + counts, hidden, tasks, dropout=dropout)
         with torch.no_grad():
+            self.query.weight.copy_(torch.eye(self.dim))
+            self.query.bias.zero_()
             last = attention.rest[-1]
             assert isinstance(last, nn.Linear)
             last.bias.fill_(-1.0)  # little matches before something was learned
@@ -176,7 +179,7 @@ class _Network(Joined):
             types = None if types is None or batch.found.types is None else torch.cat([types, batch.found.types], 1)
             question = torch.arange(len(question), device=question.device)
         marks = same(self.history, events, batch.items)
-        scores, shown = self.attention.scores(target, rows, real, question, marks)
+        scores, shown = self.attention.scores(self.query(target), rows, real, question, marks)
         weights = scores.sigmoid() * shown[:, :, None]  # (R, L, H)
         total = weights.sum(1)  # (R, H): how many events match
         rows = rows if len(question) == len(rows) else rows.index_select(0, question)

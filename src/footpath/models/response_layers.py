@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from footpath.models.item_table import ItemTable
+from footpath.models.item_table import ItemTable, rows_of
 from footpath.models.layers import Dropout
 from footpath.training.batches import Events
 from footpath.training.impression_batches import Columns, ImpressionBatch
@@ -18,10 +19,11 @@ from footpath.training.impression_batches import Columns, ImpressionBatch
 HistoryInput = Literal["type", "value", "category", "age", "place"]
 
 _TYPES: Final = 32  # room for event types that the contract will add
-_AGES: Final = 42  # doublings of a second, 0 below one, and none
+_AGES: Final = 162  # quarters of a doubling of a second, 0 below one second, and none
 _SECOND: Final = 1_000_000
 _FORGOTTEN: Final = 0.02
 _START: Final = 0.05  # deviation of vectors before training
+_CHUNK: Final = 2**17  # numbers: half a MiB, which stays in cache from one operation to the next
 
 
 class Dice(nn.Module):
@@ -39,11 +41,161 @@ class Dice(nn.Module):
         if self.training:
             gate = self.norm(x.reshape(-1, x.shape[-1])).view(x.shape).sigmoid()
         else:
-            mean, variance = self.norm.running_mean, self.norm.running_var
-            assert mean is not None
-            assert variance is not None
+            mean, variance = self._running()
             gate = ((x - mean) * (variance + self.norm.eps).rsqrt()).sigmoid()
         return x * (self.alpha + gate * (1 - self.alpha))
+
+    def then(self, linear: nn.Linear, x: Float[Tensor, "*B D"], real: Bool[Tensor, "*B"] | None = None) -> Float[Tensor, "*B O"]:
+        """`linear(self(x))`, a piece at a time that stays in cache. real: what is standardised over; None for all."""
+        flat = x.reshape(-1, x.shape[-1])
+        shown = None if real is None else real.reshape(-1, 1).to(x.dtype)
+        if not self.training:
+            mean, variance = self._running()
+            count = 0
+        else:
+            count = len(flat) if shown is None else int(shown.sum())
+            mean, variance = _moments(flat.detach(), shown, count)
+            self._follow(mean, variance, count)
+        scale = (variance + self.norm.eps).rsqrt()
+        found = _DiceThenLinear.apply(flat, self.alpha, linear.weight, linear.bias, scale, -mean * scale, shown, count)  # type: ignore[no-untyped-call]
+        return found.view(*x.shape[:-1], -1)
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert variance is not None
+        return mean, variance
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Running figures as nn.BatchNorm1d keeps them."""
+        if not count:
+            return
+        (running_mean, running_variance), momentum = self._running(), self.norm.momentum
+        assert momentum is not None
+        assert self.norm.num_batches_tracked is not None
+        running_mean.lerp_(mean, momentum)
+        running_variance.lerp_(variance * (count / max(1, count - 1)), momentum)
+        self.norm.num_batches_tracked += 1
+
+
+def _moments(x: Float[Tensor, "T D"], real: Float[Tensor, "T 1"] | None, count: int) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
+    """Mean and variance of each column over the real rows; 0 and 0 where none is."""
+    if not count:
+        return x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1])
+    step = max(1, _CHUNK // x.shape[1])
+    real = x.new_ones(len(x), 1) if real is None else real
+    shift = (real[:step].T @ x[:step])[0] / real[:step].sum().clamp(min=1)  # squares of what is far from zero lose the variance
+    sums = torch.zeros(2, x.shape[1], dtype=torch.float64, device=x.device)
+    buffer = x.new_empty(min(step, len(x)), x.shape[1])
+    for start in range(0, len(x), step):
+        part, weight = x[start : start + step], real[start : start + step].T
+        apart = torch.sub(part, shift, out=buffer[: len(part)])
+        sums[0] += (weight @ apart)[0]
+        sums[1] += (weight @ apart.square_())[0]
+    mean, square = sums / count
+    return (shift + mean).to(x.dtype), (square - mean.square()).clamp(min=0).to(x.dtype)
+
+
+class _DiceThenLinear(torch.autograd.Function):
+    """s = W (x * (alpha + gate (1 - alpha))) + b with gate = logistic(scale x + offset), for (T, D) x and (O, D) W.
+
+    count: of the rows that scale and offset were made from, whose part in the gradient is that of batch normalisation; 0 where they are
+    given. real: (T, 1), 0 where a row was not among them; such a row gets no gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        alpha: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        scale: Tensor,
+        offset: Tensor,
+        real: Tensor | None,
+        count: int,
+    ) -> Tensor:
+        gated, plain = (weight * (1 - alpha)).T, (weight * alpha).T  # (D, O)
+        step = max(1, _CHUNK // x.shape[1])
+        learn = any(ctx.needs_input_grad)
+        gates = x.new_empty(len(x) if learn else min(step, len(x)), x.shape[1])
+        buffer, found = x.new_empty(min(step, len(x)), x.shape[1]), x.new_empty(len(x), len(weight))
+        for start in range(0, len(x), step):
+            part = x[start : start + step]
+            gate = gates[start : start + step] if learn else gates[: len(part)]
+            torch.addcmul(offset, part, scale, out=gate).sigmoid_()
+            out = found[start : start + step]
+            torch.mm(part, plain, out=out)
+            out.addmm_(torch.mul(part, gate, out=buffer[: len(part)]), gated)
+        if bias is not None:
+            found += bias
+        ctx.save_for_backward(x, gates, alpha, weight, scale, offset, real)
+        ctx.count, ctx.has_bias = count, bias is not None
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_found: Tensor) -> tuple[Tensor | None, ...]:
+        x, gates, alpha, weight, scale, offset, real = ctx.saved_tensors
+        d_found = d_found.contiguous() if real is None else d_found * real
+        gated, plain = weight * (1 - alpha), weight * alpha
+        step = max(1, _CHUNK // x.shape[1])
+        first, second = x.new_empty(2, min(step, len(x)), x.shape[1])
+        # sums over rows of the gradient times x, x gate, and, with slope = x gate (1 - gate), times slope and slope x
+        with_x, with_gated, with_slope, with_both = x.new_zeros(4, *weight.shape)
+        for start in range(0, len(x), step):
+            part, gate, d = x[start : start + step], gates[start : start + step], d_found[start : start + step].T
+            n = len(part)
+            with_x.addmm_(d, part)
+            product = torch.mul(part, gate, out=first[:n])
+            with_gated.addmm_(d, product)
+            if ctx.count:
+                slope = torch.addcmul(product, product, gate, value=-1, out=second[:n])
+                with_slope.addmm_(d, slope)
+                with_both.addmm_(d, slope.mul_(part))
+        constant, linear = torch.zeros_like(scale), torch.zeros_like(scale)  # what the mean and the variance pass on
+        if ctx.count:
+            of_mean = (gated * with_slope).sum(0) / ctx.count
+            of_variance = (gated * (scale * with_both + offset * with_slope)).sum(0) / ctx.count
+            constant, linear = -scale * (of_mean + offset * of_variance), -scale.square() * of_variance
+        d_x = torch.empty_like(x)
+        with_one, plain = torch.cat([d_found, torch.ones_like(d_found[:, :1])], 1), torch.cat([plain, constant[None]])
+        for start in range(0, len(x), step):
+            part, gate, d, out = (of[start : start + step] for of in (x, gates, with_one, d_x))
+            n = len(part)
+            product = torch.mul(part, gate, out=first[:n])
+            slope = torch.addcmul(product, product, gate, value=-1, out=second[:n])
+            inner = torch.addcmul(gate, slope, scale, out=slope)
+            torch.mm(d[:, :-1], gated, out=product)
+            torch.mm(d, plain, out=out).addcmul_(product, inner).addcmul_(part, linear)
+            if real is not None:
+                out.mul_(real[start : start + step])
+        return (
+            d_x,
+            (weight * (with_x - with_gated)).sum(0),
+            with_x * alpha + with_gated * (1 - alpha),
+            d_found.sum(0) if ctx.has_bias else None,
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+class Layers(nn.Sequential):
+    """Layers one after another; Dice and a linear layer after it are computed together."""
+
+    def forward(self, x: Float[Tensor, "*B D"], real: Bool[Tensor, "*B"] | None = None) -> Float[Tensor, "*B O"]:
+        """real: what Dice standardises over; None for all."""
+        layers = [layer for layer in self if not (isinstance(layer, Dropout) and (layer.share == 0 or not self.training))]
+        while layers:
+            layer = layers.pop(0)
+            if isinstance(layer, Dice) and layers and isinstance(layers[0], nn.Linear):
+                x = layer.then(layers.pop(0), x, real)
+            else:
+                x = layer(x)
+        return x
 
 
 def activation(name: str, dim: int) -> nn.Module:
@@ -52,7 +204,7 @@ def activation(name: str, dim: int) -> nn.Module:
 
 def perceptron(
     inputs: int, hidden: Sequence[int], outputs: int, *, dropout: float = 0.0, active: str = "relu", normalise: bool = False
-) -> nn.Sequential:
+) -> Layers:
     """Linear layers with an activation and dropout between them; nothing after the last, which is left out where outputs is 0."""
     layers: list[nn.Module] = []
     for width in hidden:
@@ -61,7 +213,7 @@ def perceptron(
         inputs = width
     if outputs:
         layers.append(nn.Linear(inputs, outputs))
-    return nn.Sequential(*layers)
+    return Layers(*layers)
 
 
 class ColumnVectors(nn.Module):
@@ -190,7 +342,7 @@ def ages(events: Events, requests: Int64[Tensor, " B"] | None) -> Int64[Tensor, 
     if events.times is None or requests is None:
         return torch.full_like(events.items, _AGES - 1)
     seconds = ((requests[:, None] - events.times) / _SECOND).clamp(min=0.5)
-    return (seconds.log2() + 1).floor().long().clamp(0, _AGES - 2)
+    return (4 * seconds.log2() + 1).floor().long().clamp(0, _AGES - 2)
 
 
 def mean_of_history(history: Float[Tensor, "Q L D"], real: Bool[Tensor, "Q L"]) -> Float[Tensor, "Q D"]:
@@ -203,7 +355,7 @@ class TargetAttention(nn.Module):
     """Weights of the events of a history for an item that is asked about, by a small network on [q, k, q - k, q * k].
 
     Zhou et al., KDD 2018, section 4.3: the weights are not normalised, so that a longer history of what is alike weighs more; `softmax`
-    normalises them. The first layer is linear in q, k and q * k, so the parts of q and of k are made once for each item and each event.
+    normalises them. The first layer is linear in q, k and q * k, so for each q it is one matrix that is multiplied by k.
     outputs: O numbers for each event; the weight is the first. marks: P further numbers that are known of each pair of q and k.
     """
 
@@ -213,7 +365,7 @@ class TargetAttention(nn.Module):
         super().__init__()
         self.first = nn.Linear(4 * dim, hidden[0])
         self.marks = nn.Linear(marks, hidden[0], bias=False) if marks else None
-        self.rest = nn.Sequential(activation(active, hidden[0]), *perceptron(hidden[0], hidden[1:], outputs, active=active))
+        self.rest = Layers(activation(active, hidden[0]), *perceptron(hidden[0], hidden[1:], outputs, active=active))
         self.softmax = softmax
 
     def scores(
@@ -226,20 +378,16 @@ class TargetAttention(nn.Module):
     ) -> tuple[Float[Tensor, "R L O"], Bool[Tensor, "R L"]]:
         """Numbers for each event, of no meaning at padded places, and which places are not padded."""
         of_q, of_k, of_gap, of_product = self.first.weight.chunk(4, 1)  # (H, D) each
-        keys = F.linear(history, of_k - of_gap)  # (Q, L, H)
         queries = F.linear(targets, of_q + of_gap, self.first.bias)  # (R, H)
-        # the weights of q * k differ by row: (q * k) W' = k (W * q)', one small product a row
-        own = of_product * targets[:, None, :]  # (R, H, D)
+        own = torch.addcmul(of_k - of_gap, of_product, targets[:, None, :])  # (R, H, D)
         alone = len(question) == len(history)
         rows = history if alone else history.index_select(0, question)
-        z = torch.baddbmm(queries[:, None, :] + (keys if alone else keys.index_select(0, question)), rows, own.transpose(1, 2))
+        z = torch.baddbmm(queries[:, None, :], rows, own.transpose(1, 2))
         if self.marks is not None and marks is not None:
             z = z + self.marks(marks)
         shown = real if alone else real.index_select(0, question)
-        if not self.training or bool(shown.all()):
-            return self.rest(z), shown
-        found = self.rest(z[shown])  # padding must not be among what Dice standardises over
-        return z.new_zeros(*shown.shape, found.shape[1]).masked_scatter(shown[:, :, None], found), shown
+        full = not self.training or bool(shown.all())
+        return self.rest(z, None if full else shown), shown  # padding must not be among what Dice standardises over
 
     def weights(
         self, targets: Float[Tensor, "R D"], history: Float[Tensor, "Q L D"], real: Bool[Tensor, "Q L"], question: Int64[Tensor, " R"]

@@ -328,7 +328,7 @@ def from_table(
 
     labels: columns of 0 and 1 (a value for `rating`). user, item, time, request: columns, each optional: without users nobody has a
     history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or microseconds;
-    all rows of a request of a user are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
+    all rows of a user's request are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
     than its time, or, without times, all of it.
     Raises ColumnError, ConfigError, DataError.
     """
