@@ -19,6 +19,7 @@ from footpath.evaluation.metrics import OF_ALL_LISTS, PER_LIST
 from footpath.events.fetch import fetchable
 from footpath.events.presets import PRESETS
 from footpath.models import catalog
+from footpath.models.neural_click_model import NeuralClickModel
 from footpath.models.sequence_model import SequenceModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,11 @@ OPTIONS = {
     name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("-")}
     for name, command in COMMANDS.items()
 }
+SHARED: dict[type[Any], tuple[str, str]] = {
+    SequenceModel: ("sequence-models.md", "settings"),
+    NeuralClickModel: ("responses.md", "settings-of-all-networks"),
+}
+"""Where the settings stand that all models of a class have: page of docs/models, and heading."""
 
 BLOCK = re.compile(r"^<!-- run -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -56,31 +62,40 @@ def sections(text: str) -> dict[str, str]:
 
 
 def anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor_of(heading) for heading in re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)}
+
+
+def anchor_of(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_has_a_section_with_its_hyperparameters_and_their_defaults(name: str) -> None:
     found = [
-        text
+        (page.name, text)
         for page in (ROOT / "docs" / "models").glob("*.md")
-        for heading, text in sections(page.read_text()).items()
+        for heading, text in sections(page.read_text(encoding="utf-8")).items()
         if f"`{name}`" in heading
     ]
     assert len(found) == 1, f"one section of docs/models has `{name}` in its heading, found {len(found)}"
+    where, section = found[0]
     inherited = MODELS[name]["inherited"]
-    assert not inherited or "(sequence-models.md" in found[0], f"{name}: the section leads to the page of what it inherits"
+    if inherited:
+        page, heading = next(place for extended, place in SHARED.items() if issubclass(catalog.model_class(name), extended))
+        links = (f"({page}#{heading})", *([f"(#{heading})"] if where == page else []))
+        assert any(link in section for link in links), f"{name}: the section leads to the settings that it inherits, {page}#{heading}"
     for field, default in MODELS[name]["hyperparameters"].items():
-        assert field in inherited or f"| `{field}` | `{default}` |" in found[0], f"{name}: no row for {field} with {default}"
+        assert field in inherited or f"| `{field}` | `{default}` |" in section, f"{name}: no row for {field} with {default}"
     for link in re.findall(r"https://(?:doi\.org|arxiv\.org)/[^\s)]+", source_of(name)):
         assert link.rstrip(".,;)") in text_of_models(), f"{name}: the docs do not cite {link}"
 
 
-def test_the_page_of_sequence_models_has_what_all_of_them_inherit_with_its_defaults() -> None:
-    page = text_of("models/sequence-models.md")
-    for field in dataclasses.fields(SequenceModel):
-        assert not field.init or f"| `{field.name}` | `{field.default}` |" in page, field.name
+@pytest.mark.parametrize("extended", SHARED, ids=lambda extended: extended.__name__)
+def test_what_all_models_of_a_class_inherit_stands_once_with_its_defaults(extended: type[Any]) -> None:
+    page, heading = SHARED[extended]
+    found = [text for title, text in sections(text_of(f"models/{page}")).items() if anchor_of(title) == heading]
+    for field in dataclasses.fields(extended):
+        assert not field.init or f"| `{field.name}` | `{field.default}` |" in found[0], field.name
 
 
 def source_of(name: str) -> str:

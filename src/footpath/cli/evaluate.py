@@ -62,12 +62,14 @@ def evaluate(
     if responses.answers(names) == "responses":
         from footpath.experiments import responses as of_responses
 
+        responses.only_for_items(k=k, metric=metric, repeat=repeat, targets=targets, target_type=target_type, core=core)
+        options = responses.options(examples, label, threshold, negatives, context, event_type)
         with console.progress() as progress:
             found = of_responses.compare(
                 log,
                 [Candidate(name, fields[name]) for name in names],
                 protocol=protocol,
-                options=responses.options(examples, label, threshold, negatives, context, event_type),
+                options=options,
                 calibrate=calibrate,
                 refit_on_validation=refit,
                 fold=fold,
@@ -86,7 +88,8 @@ def evaluate(
         responses.print_report(told, names)
         if picture is not None:
             console.out.print(f"Picture: {picture}")
-        console.next_step(f"footpath train {store} --model {responses.best(told, names)} --into RUN")
+        best = responses.best(told, names)
+        console.next_step(responses.training(store, best, options, fields[best]))
         return
     responses.only_for_responses(
         examples=examples, label=label, threshold=threshold, negatives=negatives, context=context, fold=fold, picture=picture,

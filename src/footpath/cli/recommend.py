@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,12 +52,13 @@ def recommend(
     if json:
         console.print_json(answer)
         return
-    print_recommendations(answer)
-    console.next_step(f"footpath recommend {run} --history {','.join(item['item_id'] for item in answer['items'][:2])}")
+    print_recommendations(answer, pinned=() if rules is None else rules.pin)
+    by = "" if candidates is None else f" --candidates {candidates}"
+    console.next_step(f"footpath recommend {run}{by} --history {','.join(item['item_id'] for item in answer['items'][:2])}")
 
 
-def print_recommendations(answer: Mapping[str, Any], last: int = 3) -> None:
-    """The end of the history, then the list with its reasons."""
+def print_recommendations(answer: Mapping[str, Any], last: int = 3, pinned: Collection[int] = ()) -> None:
+    """The end of the history, then the list with its reasons; pinned: places of items that a rule put there."""
     whom = f"user {answer['user']}" if answer["user"] is not None else "this history"
     console.out.print(f"For {whom}, by {answer['model']}, from {answer['basis']}", style="bold")
     recent = answer["history"][-last:]
@@ -67,7 +69,16 @@ def print_recommendations(answer: Mapping[str, Any], last: int = 3) -> None:
     console.table(
         "",
         ["", "item", "title", answer.get("score", "score"), "because of"],
-        [[str(item["rank"]), item["item_id"], item["title"], f"{item['score']:.4g}", _reason(item["because"])] for item in answer["items"]],
+        [
+            [
+                str(item["rank"]),
+                item["item_id"],
+                item["title"],
+                f"{item['score']:.4g}" if math.isfinite(item["score"]) else "",
+                "pinned" if item["rank"] in pinned else _reason(item["because"]),
+            ]
+            for item in answer["items"]
+        ],
         right=["", answer.get("score", "score")],
     )
 

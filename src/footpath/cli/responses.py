@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,11 @@ from footpath.cli import console
 from footpath.errors import ConfigError
 
 _SHOWN: Final = ("auc", "gauc", "log_loss", "ece", "rmse", "mae")  # what fits a terminal; --json has all
+_OPTIONS: Final = {
+    "source": "--examples", "labels": "--label", "threshold": "--threshold", "negatives": "--negatives", "context": "--context",
+    "history_types": "--event-type",
+}  # fmt: skip
+_AS_GIVEN: Final = {"k": 10, "core": 1, "targets": "first"}  # of options that rank the catalogue; others are off
 
 
 def answers(names: Sequence[str]) -> str:
@@ -40,6 +46,26 @@ def only_for_responses(**given: object) -> None:
             raise ConfigError(f"--{name.replace('_', '-')} is for models of responses and ratings, and this one says which items come next")
 
 
+def only_for_items(**given: object) -> None:
+    """Raises ConfigError where an option of ranking the catalogue was given for a model of responses or ratings."""
+    for name, value in given.items():
+        if value not in (None, [], False, _AS_GIVEN.get(name)):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for models that say which items come next, and this one says how likely an act is: leave it out"
+            )
+
+
+def training(store: Path, model: str, options: Mapping[str, Any], fields: Mapping[str, object]) -> str:
+    """The command that trains on the same examples."""
+    command = ["footpath", "train", str(store), "--model", model]
+    command += [word for name, value in fields.items() for word in ("--set", f"{name}={value}")]
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            if (name, one) != ("source", "auto"):
+                command += [_OPTIONS[name], f"{one:g}" if isinstance(one, float) else str(one)]
+    return shlex.join([*command, "--into", "RUN"])
+
+
 def print_report(report: Mapping[str, Any], requested: Sequence[str]) -> None:
     """A table for each task, the comparisons with the first model, and what makes the figures say less."""
     split = report["split"]
@@ -52,6 +78,7 @@ def print_report(report: Mapping[str, Any], requested: Sequence[str]) -> None:
         one_class = f"; {first['n_one_class']:,} users have one class only and no AUC" if first["n_one_class"] else ""
         fitted = {"train": "training impressions", "refit": "training and validation impressions"}[first["fitted_on"]]
         loss = "rmse" if "rmse" in metrics else "log_loss"
+        calibrated = "; log_loss and ece after calibration" if any(row["calibrator"] for row in rows) else ""
         console.table(
             f"{report['data']}, task {task}, protocol {report['protocol']}{causal}\n"
             f"{first['n']:,} test impressions of {first['n_users']:,} users, {of}{one_class}; fitted on {split['n_train']:,} {fitted}",
@@ -65,7 +92,7 @@ def print_report(report: Mapping[str, Any], requested: Sequence[str]) -> None:
                 for row in sorted(rows, key=lambda row: _loss(row, loss))
             ],
             right=[*metrics, "CPU-s"],
-            caption=f"Lowest {loss} first. [ ]: 95 % interval over users. CPU-s: to fit and to predict. * added for reference.",
+            caption=f"Lowest {loss} first{calibrated}. [ ]: 95 % interval over users. CPU-s: to fit and to predict. * added for reference.",
         )
     for found in report["comparisons"]:
         if found["model"] in requested:

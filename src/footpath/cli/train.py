@@ -42,6 +42,7 @@ def train(
     if responses.answers([model]) == "responses":
         from footpath.experiments import responses as of_responses
 
+        responses.only_for_items(core=core, repeat=repeat)
         with console.progress() as progress:
             opened = of_responses.train(
                 store,

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from footpath.errors import ConfigError, NotFittedError
 from footpath.events.contract import EVENT_TYPES
 from footpath.models.features import Features
-from footpath.models.responses import check_impressions, labelled
+from footpath.models.responses import check_impressions, labelled, named_columns
 from footpath.progress import Progress
 from footpath.sequences.impressions import Impressions
 from footpath.sequences.vocabulary import Vocabulary
@@ -45,7 +45,7 @@ class GradientBoosting:
     """Trees one after another, each fitted to what those before leave.
 
     trees: at most so many where validation chooses. leaves: of a tree. fewest: training rows in a leaf. max_len: newest events of a history
-    that features are made of.
+    that features are made of. without: columns that are not read, separated by commas.
     """
 
     trees: int = 300
@@ -54,6 +54,7 @@ class GradientBoosting:
     fewest: int = 50
     l2: float = 1.0
     max_len: int = 200
+    without: str = ""
     seed: int = 0
     items: Vocabulary = field(init=False, repr=False, compare=False)
     tasks: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -78,7 +79,7 @@ class GradientBoosting:
 
         labels = labelled(train, "GradientBoosting")
         self.items, self.tasks = train.vocabulary, tuple(labels)
-        self._features = Features.fit(train)
+        self._features = Features.fit(train, without=named_columns(self.without))
         self._categories = _category_of_items(self._features)
         shared = self._made(train)
         held = None if validation is None or not len(validation) else self._made(validation)
@@ -138,7 +139,8 @@ class GradientBoosting:
         columns = [c.name for c in self._features.categories if c.size <= _MOST_CODES] + [c.name for c in self._features.amounts]
         of_history = [f"{kind}.{what}" for kind in EVENT_TYPES for what in ("all", "category", "item")]
         recent = [f"category.in_last_{n}" for n in _RECENT]
-        return [*columns, *of_history, *recent, "category.events_ago", "category.seconds_ago", "item.events_ago", "rate"]
+        ago = ["category.events_ago", "category.seconds_ago", "item.events_ago", *(f"{kind}.ago" for kind in EVENT_TYPES)]
+        return [*columns, *of_history, *recent, *ago, "rate"]
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -172,13 +174,14 @@ def _category_of_items(features: Features) -> Int64[np.ndarray, " N"]:
 
 
 def _of_history(rows: Impressions, start: int, categories: Int64[np.ndarray, " N"], max_len: int) -> Float32[np.ndarray, "r F"]:
-    """Counts of events by type, of all, of the category and of the item that is asked about; how recent these are."""
+    """Counts of events by type, of all, of the category and of the item that is asked about; how recent these, and each type, are."""
     histories, some = rows.histories, slice(start, start + _ROWS_AT_ONCE)
     trail, length, item = rows.rows[some], rows.lengths[some], rows.items[some]
     width = int(min(length.max(initial=0), max_len))
     n, kinds = len(item), len(EVENT_TYPES)
     counts = np.zeros((n, 3, kinds), np.float32)
-    ago = np.full((n, 3), np.nan, np.float32)
+    ago = np.full((n, 3 + kinds), np.nan, np.float32)
+    timed = histories.times is not None and rows.times is not None
     recent = np.zeros((n, len(_RECENT)), np.float32)
     if width:
         stop = histories.offsets[trail] + length
@@ -193,15 +196,26 @@ def _of_history(rows: Impressions, start: int, categories: Int64[np.ndarray, " N
         for code in range(kinds):
             of_kind = real & (kind == code)
             if of_kind.any():
+                found, first = of_kind.any(axis=1), of_kind.argmax(axis=1)
+                ago[found, 3 + code] = _seconds(rows, some, place, found, first) if timed else first[found] + 1
                 counts[:, :, code] = np.stack([(of_kind & mask).sum(axis=1) for mask in (real, same, same_item)], axis=1)
         recent = np.stack([same[:, :k].sum(axis=1) for k in _RECENT], axis=1).astype(np.float32)
         for column, mask in ((0, same), (2, same_item)):
             found, first = mask.any(axis=1), mask.argmax(axis=1)
             ago[found, column] = first[found] + 1
-            if column == 0 and histories.times is not None and rows.times is not None:
-                newest = histories.times[place[found, first[found]]]
-                ago[found, 1] = np.log1p(np.maximum(0, rows.times[some][found] - newest) / 1e6)
+            if column == 0 and timed:
+                ago[found, 1] = _seconds(rows, some, place, found, first)
     return np.concatenate([counts.transpose(0, 2, 1).reshape(n, 3 * kinds), recent, ago], axis=1)
+
+
+def _seconds(
+    rows: Impressions, some: slice, place: Int64[np.ndarray, "r W"], found: Bool[np.ndarray, " r"], first: Int64[np.ndarray, " r"]
+) -> Float64[np.ndarray, " f"]:
+    """The logarithm of the seconds since the event at the first place of each row where one was found."""
+    assert rows.histories.times is not None
+    assert rows.times is not None
+    newest = rows.histories.times[place[found, first[found]]]
+    return np.log1p(np.maximum(0, rows.times[some][found] - newest) / 1e6)
 
 
 def _rates_before(

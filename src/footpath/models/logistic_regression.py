@@ -19,7 +19,7 @@ from jaxtyping import Float64
 
 from footpath.errors import ConfigError
 from footpath.models.features import Features, codes_of
-from footpath.models.responses import check_impressions, labelled
+from footpath.models.responses import check_impressions, labelled, named_columns
 from footpath.progress import Progress
 from footpath.sequences.impressions import Impressions
 from footpath.sequences.vocabulary import Vocabulary
@@ -29,9 +29,13 @@ SEARCH_SPACE: Final = {"l2": (0.01, 100.0, "log")}
 
 @dataclass
 class LogisticRegression:
-    """The probability is a logistic of a sum of weights. l2: penalty on half the sum of their squares; the log-loss is a sum over rows."""
+    """The probability is a logistic of a sum of weights. l2: penalty on half the sum of their squares; the log-loss is a sum over rows.
+
+    without: columns that are not read, separated by commas.
+    """
 
     l2: float = 1.0
+    without: str = ""
     items: Vocabulary = field(init=False, repr=False, compare=False)
     tasks: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _features: Features = field(init=False, repr=False, compare=False)
@@ -47,7 +51,7 @@ class LogisticRegression:
         from sklearn.linear_model import LogisticRegression as Solver
 
         labels = labelled(train, "LogisticRegression")
-        self._features = Features.fit(train)
+        self._features = Features.fit(train, without=named_columns(self.without))
         design = self._design(train)
         weights, biases = [], []
         for number, label in enumerate(labels.values(), start=1):

@@ -29,7 +29,7 @@ from footpath.models.item_table import ItemTable
 from footpath.models.item_text import text_vectors, whiten
 from footpath.models.network import category_numbers
 from footpath.models.response_layers import ColumnVectors, HistoryInput, HistoryVectors
-from footpath.models.responses import check_impressions, labelled
+from footpath.models.responses import check_impressions, labelled, named_columns
 from footpath.progress import Progress
 from footpath.recommender import Watch, hyperparameters
 from footpath.sequences.impressions import VALUE_TASK, Impressions
@@ -153,7 +153,7 @@ class NeuralClickModel(ABC):
                 "the validation impressions are encoded with another vocabulary than the training ones; take both from one split"
             )
         self.items, self.tasks = train.vocabulary, tuple(labels)
-        self._features = Features.fit(train, without=self._unread())
+        self._features = Features.fit(train, without=named_columns(self.without))
         self._names = self._history_inputs(train)
         found = _categories(train) if "category" in self._names else None
         self._of_items = None if found is None else category_numbers(found)
@@ -270,9 +270,6 @@ class NeuralClickModel(ABC):
         network.load_state_dict({name: torch.from_numpy(np.array(state[f"network.{name}"])) for name in network.state_dict()})
         self._network = network.eval()
         return self
-
-    def _unread(self) -> list[str]:
-        return [name.strip() for name in self.without.split(",") if name.strip()]
 
     def _history_inputs(self, train: Impressions | None) -> tuple[HistoryInput, ...]:
         """Of `inputs`, those that the log has; without a log the names alone are checked."""

@@ -41,161 +41,28 @@ class Dice(nn.Module):
         if self.training:
             gate = self.norm(x.reshape(-1, x.shape[-1])).view(x.shape).sigmoid()
         else:
-            mean, variance = self._running()
+            mean, variance = self.running()
             gate = ((x - mean) * (variance + self.norm.eps).rsqrt()).sigmoid()
         return x * (self.alpha + gate * (1 - self.alpha))
 
-    def then(self, linear: nn.Linear, x: Float[Tensor, "*B D"], real: Bool[Tensor, "*B"] | None = None) -> Float[Tensor, "*B O"]:
-        """`linear(self(x))`, a piece at a time that stays in cache. real: what is standardised over; None for all."""
-        flat = x.reshape(-1, x.shape[-1])
-        shown = None if real is None else real.reshape(-1, 1).to(x.dtype)
-        if not self.training:
-            mean, variance = self._running()
-            count = 0
-        else:
-            count = len(flat) if shown is None else int(shown.sum())
-            mean, variance = _moments(flat.detach(), shown, count)
-            self._follow(mean, variance, count)
-        scale = (variance + self.norm.eps).rsqrt()
-        found = _DiceThenLinear.apply(flat, self.alpha, linear.weight, linear.bias, scale, -mean * scale, shown, count)  # type: ignore[no-untyped-call]
-        return found.view(*x.shape[:-1], -1)
-
-    def _running(self) -> tuple[Tensor, Tensor]:
+    def running(self) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
+        """Mean and variance as they were in training."""
         mean, variance = self.norm.running_mean, self.norm.running_var
         assert mean is not None
         assert variance is not None
         return mean, variance
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Running figures as nn.BatchNorm1d keeps them."""
+    def follow(self, mean: Float[Tensor, " D"], variance: Float[Tensor, " D"], count: int) -> None:
+        """Take a batch of that many into the running figures, as nn.BatchNorm1d does."""
         if not count:
             return
-        (running_mean, running_variance), momentum = self._running(), self.norm.momentum
+        (running_mean, running_variance), momentum = self.running(), self.norm.momentum
         assert momentum is not None
         assert self.norm.num_batches_tracked is not None
         running_mean.lerp_(mean, momentum)
         running_variance.lerp_(variance * (count / max(1, count - 1)), momentum)
         self.norm.num_batches_tracked += 1
-
-
-def _moments(x: Float[Tensor, "T D"], real: Float[Tensor, "T 1"] | None, count: int) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"]]:
-    """Mean and variance of each column over the real rows; 0 and 0 where none is."""
-    if not count:
-        return x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1])
-    step = max(1, _CHUNK // x.shape[1])
-    real = x.new_ones(len(x), 1) if real is None else real
-    shift = (real[:step].T @ x[:step])[0] / real[:step].sum().clamp(min=1)  # squares of what is far from zero lose the variance
-    sums = torch.zeros(2, x.shape[1], dtype=torch.float64, device=x.device)
-    buffer = x.new_empty(min(step, len(x)), x.shape[1])
-    for start in range(0, len(x), step):
-        part, weight = x[start : start + step], real[start : start + step].T
-        apart = torch.sub(part, shift, out=buffer[: len(part)])
-        sums[0] += (weight @ apart)[0]
-        sums[1] += (weight @ apart.square_())[0]
-    mean, square = sums / count
-    return (shift + mean).to(x.dtype), (square - mean.square()).clamp(min=0).to(x.dtype)
-
-
-class _DiceThenLinear(torch.autograd.Function):
-    """s = W (x * (alpha + gate (1 - alpha))) + b with gate = logistic(scale x + offset), for (T, D) x and (O, D) W.
-
-    count: of the rows that scale and offset were made from, whose part in the gradient is that of batch normalisation; 0 where they are
-    given. real: (T, 1), 0 where a row was not among them; such a row gets no gradient.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        alpha: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        scale: Tensor,
-        offset: Tensor,
-        real: Tensor | None,
-        count: int,
-    ) -> Tensor:
-        gated, plain = (weight * (1 - alpha)).T, (weight * alpha).T  # (D, O)
-        step = max(1, _CHUNK // x.shape[1])
-        learn = any(ctx.needs_input_grad)
-        gates = x.new_empty(len(x) if learn else min(step, len(x)), x.shape[1])
-        buffer, found = x.new_empty(min(step, len(x)), x.shape[1]), x.new_empty(len(x), len(weight))
-        for start in range(0, len(x), step):
-            part = x[start : start + step]
-            gate = gates[start : start + step] if learn else gates[: len(part)]
-            torch.addcmul(offset, part, scale, out=gate).sigmoid_()
-            out = found[start : start + step]
-            torch.mm(part, plain, out=out)
-            out.addmm_(torch.mul(part, gate, out=buffer[: len(part)]), gated)
-        if bias is not None:
-            found += bias
-        ctx.save_for_backward(x, gates, alpha, weight, scale, offset, real)
-        ctx.count, ctx.has_bias = count, bias is not None
-        return found
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_found: Tensor) -> tuple[Tensor | None, ...]:
-        x, gates, alpha, weight, scale, offset, real = ctx.saved_tensors
-        d_found = d_found.contiguous() if real is None else d_found * real
-        gated, plain = weight * (1 - alpha), weight * alpha
-        step = max(1, _CHUNK // x.shape[1])
-        first, second = x.new_empty(2, min(step, len(x)), x.shape[1])
-        # sums over rows of the gradient times x, x gate, and, with slope = x gate (1 - gate), times slope and slope x
-        with_x, with_gated, with_slope, with_both = x.new_zeros(4, *weight.shape)
-        for start in range(0, len(x), step):
-            part, gate, d = x[start : start + step], gates[start : start + step], d_found[start : start + step].T
-            n = len(part)
-            with_x.addmm_(d, part)
-            product = torch.mul(part, gate, out=first[:n])
-            with_gated.addmm_(d, product)
-            if ctx.count:
-                slope = torch.addcmul(product, product, gate, value=-1, out=second[:n])
-                with_slope.addmm_(d, slope)
-                with_both.addmm_(d, slope.mul_(part))
-        constant, linear = torch.zeros_like(scale), torch.zeros_like(scale)  # what the mean and the variance pass on
-        if ctx.count:
-            of_mean = (gated * with_slope).sum(0) / ctx.count
-            of_variance = (gated * (scale * with_both + offset * with_slope)).sum(0) / ctx.count
-            constant, linear = -scale * (of_mean + offset * of_variance), -scale.square() * of_variance
-        d_x = torch.empty_like(x)
-        with_one, plain = torch.cat([d_found, torch.ones_like(d_found[:, :1])], 1), torch.cat([plain, constant[None]])
-        for start in range(0, len(x), step):
-            part, gate, d, out = (of[start : start + step] for of in (x, gates, with_one, d_x))
-            n = len(part)
-            product = torch.mul(part, gate, out=first[:n])
-            slope = torch.addcmul(product, product, gate, value=-1, out=second[:n])
-            inner = torch.addcmul(gate, slope, scale, out=slope)
-            torch.mm(d[:, :-1], gated, out=product)
-            torch.mm(d, plain, out=out).addcmul_(product, inner).addcmul_(part, linear)
-            if real is not None:
-                out.mul_(real[start : start + step])
-        return (
-            d_x,
-            (weight * (with_x - with_gated)).sum(0),
-            with_x * alpha + with_gated * (1 - alpha),
-            d_found.sum(0) if ctx.has_bias else None,
-            None,
-            None,
-            None,
-            None,
-        )
-
-
-class Layers(nn.Sequential):
-    """Layers one after another; Dice and a linear layer after it are computed together."""
-
-    def forward(self, x: Float[Tensor, "*B D"], real: Bool[Tensor, "*B"] | None = None) -> Float[Tensor, "*B O"]:
-        """real: what Dice standardises over; None for all."""
-        layers = [layer for layer in self if not (isinstance(layer, Dropout) and (layer.share == 0 or not self.training))]
-        while layers:
-            layer = layers.pop(0)
-            if isinstance(layer, Dice) and layers and isinstance(layers[0], nn.Linear):
-                x = layer.then(layers.pop(0), x, real)
-            else:
-                x = layer(x)
-        return x
 
 
 def activation(name: str, dim: int) -> nn.Module:
@@ -204,7 +71,7 @@ def activation(name: str, dim: int) -> nn.Module:
 
 def perceptron(
     inputs: int, hidden: Sequence[int], outputs: int, *, dropout: float = 0.0, active: str = "relu", normalise: bool = False
-) -> Layers:
+) -> nn.Sequential:
     """Linear layers with an activation and dropout between them; nothing after the last, which is left out where outputs is 0."""
     layers: list[nn.Module] = []
     for width in hidden:
@@ -213,7 +80,7 @@ def perceptron(
         inputs = width
     if outputs:
         layers.append(nn.Linear(inputs, outputs))
-    return Layers(*layers)
+    return nn.Sequential(*layers)
 
 
 class ColumnVectors(nn.Module):
@@ -351,6 +218,162 @@ def mean_of_history(history: Float[Tensor, "Q L D"], real: Bool[Tensor, "Q L"]) 
     return total / real.sum(1, keepdim=True).clamp(min=1)
 
 
+class _DiceAttention(torch.autograd.Function):
+    """Linear, Dice and linear again on [q, k, q - k, q * k], a piece at a time that stays in cache: (R, L, O), and what Dice saw.
+
+    The first layer is z = first [q, k, q - k, q * k] + first_bias, then y = z (alpha + gate (1 - alpha)) with gate = logistic(scale z +
+    offset), and weight y + bias is given. mean, variance: of z, where they are fixed; None to take them over the places that are real
+    (None for all), through which the gradient then goes as in batch normalisation. A place that is not real gets no gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        targets: Tensor,
+        rows: Tensor,
+        first: Tensor,
+        first_bias: Tensor,
+        alpha: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        real: Tensor | None,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        eps: float,
+    ) -> tuple[Tensor, Tensor, Tensor, int]:
+        (r, length, _), width = rows.shape, len(first)
+        step = max(1, _CHUNK // (length * width))
+        of_q, of_k, of_gap, of_product = first.chunk(4, 1)  # (H, D) each
+        queries, base = torch.addmm(first_bias, targets, (of_q + of_gap).T), of_k - of_gap
+        gated, plain = (weight * (1 - alpha)).T, (weight * alpha).T  # (H, O)
+        kept = any(ctx.needs_input_grad)
+        shown = None if real is None else real.to(rows.dtype)
+        places = rows.new_empty(r if kept or mean is None else min(step, r), length, width)
+        gates = rows.new_empty(r if kept else min(step, r), length, width)
+        buffer = rows.new_empty(min(step, r) * length, width)
+        found = rows.new_empty(r, length, len(weight))
+
+        def product(part: slice, out: Tensor) -> Tensor:
+            own = torch.addcmul(base, of_product, targets[part, None])  # (R, H, D): the weights of k differ by q
+            return torch.baddbmm(queries[part, None], rows[part], own.transpose(1, 2), out=out)
+
+        parts = [slice(start, min(start + step, r)) for start in range(0, r, step)]
+        count = 0
+        if mean is None or variance is None:
+            moments = _Moments(width, rows, buffer)
+            for part in parts:
+                moments.add(product(part, places[part]).view(-1, width), None if shown is None else shown[part].view(1, -1))
+            mean, variance, count = moments.result()
+            made = True
+        else:
+            made = False
+        scale = (variance + eps).rsqrt()
+        offset = -mean * scale
+        for part in parts:
+            z = (places[part] if made else product(part, places[part] if kept else places[: part.stop - part.start])).view(-1, width)
+            gate = (gates[part] if kept else gates[: part.stop - part.start]).view(-1, width)
+            torch.addcmul(offset, z, scale, out=gate).sigmoid_()
+            out = found[part].view(-1, len(weight))
+            torch.addmm(bias, z, plain, out=out)
+            out.addmm_(torch.mul(z, gate, out=buffer[: len(z)]), gated)
+        ctx.save_for_backward(targets, rows, first, alpha, weight, places, gates, scale, offset, shown)
+        ctx.count, ctx.parts = count, parts
+        ctx.mark_non_differentiable(mean, variance)
+        return found, mean, variance, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_found: Tensor, *_: object) -> tuple[Tensor | None, ...]:
+        targets, rows, first, alpha, weight, places, gates, scale, offset, shown = ctx.saved_tensors
+        width, outputs, parts = len(first), len(weight), ctx.parts
+        gated, plain = weight * (1 - alpha), weight * alpha  # (O, H)
+        d_found = d_found if shown is None else d_found * shown[:, :, None]
+        n = len(places[parts[0]]) * places.shape[1] if parts else 0
+        one, two, three = rows.new_empty(3, n, width)
+
+        def flat(part: slice) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+            z, gate, d = places[part].view(-1, width), gates[part].view(-1, width), d_found[part].reshape(-1, outputs)
+            return z, gate, d, torch.mul(z, gate, out=one[: len(z)]), two[: len(z)]
+
+        # sums over places of the gradient times z, z gate, and, with slope = z gate (1 - gate), slope and slope z
+        with_z, with_gated, with_slope, with_both = rows.new_zeros(4, outputs, width)
+        for part in parts:
+            z, gate, d, product, slope = flat(part)
+            with_z.addmm_(d.T, z)
+            with_gated.addmm_(d.T, product)
+            if ctx.count:
+                torch.addcmul(product, product, gate, value=-1, out=slope)
+                with_slope.addmm_(d.T, slope)
+                with_both.addmm_(d.T, slope.mul_(z))
+        constant, linear = torch.zeros_like(scale), torch.zeros_like(scale)  # what mean and variance pass on: constant + linear z
+        if ctx.count:
+            of_mean = (gated * with_slope).sum(0) / ctx.count
+            of_variance = (gated * (scale * with_both + offset * with_slope)).sum(0) / ctx.count
+            constant, linear = -scale * (of_mean + offset * of_variance), -scale.square() * of_variance
+        of_q, of_k, of_gap, of_product = first.chunk(4, 1)
+        base = of_k - of_gap
+        d_rows, d_targets, d_queries = torch.empty_like(rows), torch.empty_like(targets), targets.new_empty(len(targets), width)
+        d_base, d_product = torch.zeros_like(base), torch.zeros_like(base)
+        for part in parts:
+            z, gate, d, product, slope = flat(part)
+            torch.addcmul(product, product, gate, value=-1, out=slope)
+            inner = torch.addcmul(gate, slope, scale, out=slope)
+            d_z = torch.addmm(constant, d, plain, out=three[: len(z)])
+            d_z.addcmul_(torch.mm(d, gated, out=product), inner).addcmul_(z, linear)
+            d_z = d_z.view(-1, *places.shape[1:])
+            if shown is not None:
+                d_z.mul_(shown[part, :, None])
+            here, q = rows[part], targets[part, None]
+            torch.sum(d_z, 1, out=d_queries[part])
+            torch.bmm(d_z, torch.addcmul(base, of_product, q), out=d_rows[part])
+            d_own = torch.bmm(d_z.transpose(1, 2), here)  # (R, H, D)
+            d_base += d_own.sum(0)
+            torch.sum(d_own * of_product, 1, out=d_targets[part])
+            d_product += d_own.mul_(q).sum(0)
+        d_targets.addmm_(d_queries, of_q + of_gap)
+        d_query = d_queries.T @ targets
+        return (
+            d_targets,
+            d_rows,
+            torch.cat([d_query, d_base, d_query - d_base, d_product], 1),
+            d_queries.sum(0),
+            (weight * (with_z - with_gated)).sum(0),
+            with_z * alpha + with_gated * (1 - alpha),
+            d_found.sum((0, 1)),
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+class _Moments:
+    """Mean and variance of columns whose rows come in parts."""
+
+    def __init__(self, width: int, like: Tensor, buffer: Tensor) -> None:
+        self._sums = torch.zeros(2, width, dtype=torch.float64, device=like.device)
+        self._buffer, self._ones, self._count = buffer, like.new_ones(1, len(buffer)), 0.0
+        self._shift: Tensor | None = None  # near the mean: squares of what is far from zero would lose the variance
+
+    def add(self, x: Tensor, real: Tensor | None) -> None:
+        """real: (1, T), 0 for rows that do not count; None for all."""
+        weight = self._ones[:, : len(x)] if real is None else real
+        count = float(len(x)) if real is None else float(real.sum())
+        if self._shift is None:
+            self._shift = (weight @ x)[0] / max(1.0, count)
+        self._count += count
+        apart = torch.sub(x, self._shift, out=self._buffer[: len(x)])
+        self._sums[0] += (weight @ apart)[0]
+        self._sums[1] += (weight @ apart.square_())[0]
+
+    def result(self) -> tuple[Tensor, Tensor, int]:
+        """Mean, variance and the number of rows; 0 and 0 without any."""
+        mean, square = self._sums / max(1.0, self._count)
+        kind = self._buffer.dtype
+        shift = mean.new_zeros(mean.shape) if self._shift is None else self._shift
+        return (shift + mean).to(kind), (square - mean.square()).clamp(min=0).to(kind), int(self._count)
+
+
 class TargetAttention(nn.Module):
     """Weights of the events of a history for an item that is asked about, by a small network on [q, k, q - k, q * k].
 
@@ -365,7 +388,7 @@ class TargetAttention(nn.Module):
         super().__init__()
         self.first = nn.Linear(4 * dim, hidden[0])
         self.marks = nn.Linear(marks, hidden[0], bias=False) if marks else None
-        self.rest = Layers(activation(active, hidden[0]), *perceptron(hidden[0], hidden[1:], outputs, active=active))
+        self.rest = nn.Sequential(activation(active, hidden[0]), *perceptron(hidden[0], hidden[1:], outputs, active=active))
         self.softmax = softmax
 
     def scores(
@@ -377,17 +400,39 @@ class TargetAttention(nn.Module):
         marks: Float[Tensor, "R L P"] | None = None,
     ) -> tuple[Float[Tensor, "R L O"], Bool[Tensor, "R L"]]:
         """Numbers for each event, of no meaning at padded places, and which places are not padded."""
-        of_q, of_k, of_gap, of_product = self.first.weight.chunk(4, 1)  # (H, D) each
-        queries = F.linear(targets, of_q + of_gap, self.first.bias)  # (R, H)
-        own = torch.addcmul(of_k - of_gap, of_product, targets[:, None, :])  # (R, H, D)
         alone = len(question) == len(history)
         rows = history if alone else history.index_select(0, question)
-        z = torch.baddbmm(queries[:, None, :], rows, own.transpose(1, 2))
-        if self.marks is not None and marks is not None:
-            z = z + self.marks(marks)
         shown = real if alone else real.index_select(0, question)
         full = not self.training or bool(shown.all())
-        return self.rest(z, None if full else shown), shown  # padding must not be among what Dice standardises over
+        if isinstance(self.rest[0], Dice) and self.marks is None:
+            return self._upper(self._through_dice(targets, rows, None if full else shown), shown, 2, full), shown
+        of_q, of_k, of_gap, of_product = self.first.weight.chunk(4, 1)  # (H, D) each
+        own = torch.addcmul(of_k - of_gap, of_product, targets[:, None, :])  # (R, H, D)
+        z = torch.baddbmm(F.linear(targets, of_q + of_gap, self.first.bias)[:, None, :], rows, own.transpose(1, 2))
+        if self.marks is not None and marks is not None:
+            z = z + self.marks(marks)
+        return self._upper(z, shown, 0, full), shown
+
+    def _through_dice(
+        self, targets: Float[Tensor, "R D"], rows: Float[Tensor, "R L D"], shown: Bool[Tensor, "R L"] | None
+    ) -> Float[Tensor, "R L O"]:
+        """What comes out of the linear layer after the first Dice."""
+        dice, linear = self.rest[0], self.rest[1]
+        assert isinstance(dice, Dice)
+        known = (None, None) if self.training else dice.running()
+        weights = (self.first.weight, self.first.bias, dice.alpha, linear.weight, linear.bias)
+        found, mean, variance, count = _DiceAttention.apply(targets, rows, *weights, shown, *known, dice.norm.eps)  # type: ignore[no-untyped-call]
+        if self.training:
+            dice.follow(mean, variance, count)
+        return found
+
+    def _upper(self, x: Float[Tensor, "R L H"], shown: Bool[Tensor, "R L"], start: int, full: bool) -> Float[Tensor, "R L O"]:
+        """The layers from `start` on; padding must not be among what Dice standardises over."""
+        layers = self.rest[start:]
+        if full or not any(isinstance(layer, Dice) for layer in layers):
+            return layers(x)
+        found = layers(x[shown])
+        return x.new_zeros(*shown.shape, found.shape[1]).masked_scatter(shown[:, :, None], found)
 
     def weights(
         self, targets: Float[Tensor, "R D"], history: Float[Tensor, "Q L D"], real: Bool[Tensor, "Q L"], question: Int64[Tensor, " R"]

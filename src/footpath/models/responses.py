@@ -45,3 +45,8 @@ def labelled(train: Impressions, name: str, *, values: bool = False) -> dict[str
                 "or more of the log"
             )
     return labels
+
+
+def named_columns(text: str) -> list[str]:
+    """The names in a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -37,6 +37,8 @@ CHOSEN: Final = "chosen"
 
 Sampling = Literal["uniform", "popularity"]
 
+_EARLIEST_S, _LATEST_S = 631_152_000, 4_102_444_800  # 1990 and 2100
+
 _NEVER_CONTEXT: Final = frozenset({*EVENT_COLUMNS, "session_id"}) - {"slot", "policy"}
 _ITEM_TEXTS: Final = ("item_id", "title", "text", "attributes")
 
@@ -327,7 +329,7 @@ def from_table(
     """One impression for each row of a table; columns that are not named become its context.
 
     labels: columns of 0 and 1 (a value for `rating`). user, item, time, request: columns, each optional: without users nobody has a
-    history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or microseconds;
+    history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or a number since 1970;
     all rows of a user's request are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
     than its time, or, without times, all of it.
     Raises ColumnError, ConfigError, DataError.
@@ -708,9 +710,19 @@ def _microseconds(column: pa.ChunkedArray, name: str) -> Int64[np.ndarray, " R"]
             column = column.cast(pa.timestamp("us"))
         if pa.types.is_timestamp(column.type):
             column = column.cast(pa.timestamp("us", column.type.tz), safe=column.type.unit != "ns")  # what is finer is cut off
-        return column.cast(pa.int64()).to_numpy()
+            return column.cast(pa.int64()).to_numpy()
+        return _from_numbers(column.cast(pa.int64()).to_numpy())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"column {name!r} must hold times, such as 2026-01-31T12:00:00Z, or microseconds: {error}") from error
+
+
+def _from_numbers(times: Int64[np.ndarray, " R"]) -> Int64[np.ndarray, " R"]:
+    """Microseconds of times in the unit in which their median lies between 1990 and 2100; microseconds where none fits."""
+    median = float(np.median(times)) if len(times) else 0.0
+    for per_second in (1, 1_000, 1_000_000_000):
+        if _EARLIEST_S <= median / per_second <= _LATEST_S:
+            return times * (1_000_000 // per_second) if per_second < 1_000_000 else times // (per_second // 1_000_000)
+    return times
 
 
 def _from_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
