@@ -5,12 +5,12 @@
 
 Rows are made up. Items are in groups, and popular as Zipf has it. Every row has a history of its own, which leans to one group, a slot that
 says nothing, and an item; the log odds of a click are -3 plus ten times the share of the history that is in the item's group. The first
-90 % train, the rest are predicted. All models: width 16, layers of 64 and 32 on top, batches of 1,024, learning rate 0.001, no dropout and no
-decay, items and the slot as all that is read; attention of 36 where a model has one, and else its defaults. --models all: every neural one.
-PYTHON: one that has torch-rechub, as benchmarks/peers/rechub_din.py says; it learns from the same rows in the same run, with its
-own DataLoader, and with slices of whole tensors so that the figure is of its model alone. Every side runs in a process and with a thread
-of its own; --repeats: so often, turn by turn, and the median counts. CPU-seconds are user and system, from rows in memory to a fitted model, and to predictions,
-without imports. Intervals are DeLong's. Compare figures of one run alone: shared machines differ from hour to hour.
+90 % train, the rest are predicted. All models: width 16, layers of 64 and 32 on top, batches of 1,024, learning rate 0.001, no dropout, no
+decay, items and the slot as all that is read; attention of 36 where a model has one, and else its defaults. --models all: every neural
+one. PYTHON: one that has torch-rechub, as benchmarks/peers/rechub_din.py says; it learns from the same rows in the same run, with its own
+DataLoader, and with slices of whole tensors so that the figure is of its model alone. Every side runs in a process of its own with one
+thread; --repeats: so often, turn by turn, and the median counts. CPU-seconds are user and system, from rows in memory to a fitted model
+and to predictions, without imports. Intervals are DeLong's. Compare figures of one run alone: shared machines differ from hour to hour.
 """
 
 from __future__ import annotations

@@ -1,11 +1,15 @@
 """How well models of responses do: on the simulated shop, whose true click probabilities are known, and on MovieLens beside CoLLM.
 
-    python benchmarks/responses.py shop [--events 1000000] [--seed 5] [--models a,b] [--json FILE] [--picture FILE]
-    python benchmarks/responses.py movielens DATA [--json FILE]
-    python benchmarks/responses.py joint DATA [--json FILE]
+    python benchmarks/responses.py shop [--events 1000000] [--seed 5] [--models a,b] [--calm] [--picture FILE]
+    python benchmarks/responses.py movielens DATA
+    python benchmarks/responses.py joint DATA
+    python benchmarks/responses.py table
+
+Each measurement is kept in responses.json beside this file; `table` writes them all into docs/quality-responses.md.
 
 shop: the share of the gap in log-loss between the base rate and the truth that a model closes, on the last tenth of the time. What an
-observer of the log could close at best is computed too: by Bayes' rule, with every parameter of the shop known but not what a user likes.
+observer of the log could close at best is computed too: by Bayes' rule, with every parameter of the shop known but not what a user likes;
+and what one could who does not know that a third of the users turned to other categories half way. --calm: a shop where nobody did.
 joint: one encoder for the next item, "rated 4 or more" and the rating, against one for each, on ml-100k by time.
 Settings are the models' defaults; those of SETTINGS were chosen on the validation part of another shop (seed 4).
 """
@@ -41,6 +45,7 @@ from footpath.events.shop import (
     SECOND,
     TEMPTED,
     Shop,
+    Stories,
     microseconds,
 )  # fmt: skip
 from footpath.events.simulate import simulate
@@ -59,6 +64,9 @@ COLLM: Final = {
     "CoLLM-SASRec": (0.7235, 0.6990), "CoLLM-DIN": (0.7353, 0.6923),
 }  # fmt: skip
 """AUC and per-user AUC of Zhang et al., arXiv:2310.19488v3, table of the overall comparison, ML-1M."""
+RESULTS: Final = Path(__file__).with_suffix(".json")
+PAGE: Final = Path(__file__).parents[1] / "docs" / "quality-responses.md"
+MARK: Final = "<!-- measured -->\n\n"
 _VISIT_US: Final = 1_800_000_000
 
 
@@ -92,10 +100,10 @@ def recency(shop: Shop, rows: Impressions, places: np.ndarray) -> np.ndarray:
     return found[which]
 
 
-def true_probabilities(shop: Shop, rows: Impressions) -> tuple[np.ndarray, np.ndarray]:
-    """Of a click on each impression; and the best estimate of it that the log allows.
+def true_probabilities(shop: Shop, rows: Impressions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of a click on each impression; the best estimate of it that the log allows; and that of one who knows of no drift.
 
-    The latter weighs every pair of liked categories, moved at the drift or not, by how likely the user's clicks, searches and views
+    These weigh every pair of liked categories, moved at the drift or not, by how likely the user's clicks, searches and views
     without a page were before; all else of the shop is taken as known.
     """
     places = place_of_items(shop, rows)
@@ -109,14 +117,16 @@ def true_probabilities(shop: Shop, rows: Impressions) -> tuple[np.ndarray, np.nd
     scale = TEMPTED * np.array(EXAMINED)[slot] * (1 + 0.15 * shop.stories.variant * shop.people.better[user])
     one, two = shop.interests(user, rows.times)
     truth = scale * expit(pull + FIRST * (category == one) + SECOND * (category == two))
-    return truth, _by_bayes(shop, rows, places, category, pull, scale)
+    estimates = [_by_bayes(shop, rows, places, category, pull, scale, moved) for moved in (shop.stories.drift / 3, 0.0)]
+    return truth, estimates[0], estimates[1]
 
 
-def _by_bayes(shop: Shop, rows: Impressions, places: np.ndarray, category: np.ndarray, pull: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _by_bayes(
+    shop: Shop, rows: Impressions, places: np.ndarray, category: np.ndarray, pull: np.ndarray, scale: np.ndarray, moved: float
+) -> np.ndarray:
     kinds = len(CATEGORIES)
     one, two = (grid.ravel() for grid in np.meshgrid(range(kinds), range(kinds), indexing="ij"))
     one, two = one[one != two], two[one != two]
-    moved = shop.stories.drift / 3
     prior = np.log(shop._popular[one] / (kinds - 1))
     prior = np.concatenate([prior + np.log(1 - moved), prior + np.log(moved)]) if moved else prior
     shifts = (0, 2) if moved else (0,)
@@ -171,11 +181,11 @@ def _by_bayes(shop: Shop, rows: Impressions, places: np.ndarray, category: np.nd
     return found
 
 
-def shop_table(events: int, seed: int, names: list[str], picture: Path | None) -> dict[str, Any]:
-    made = simulate(events, seed=seed)
+def shop_table(events: int, seed: int, names: list[str], calm: bool, picture: Path | None) -> dict[str, Any]:
+    made = simulate(events, seed=seed, stories=Stories(drift=0.0) if calm else None)
     rows = shown(made.log)
     parts = split_impressions(rows)
-    truth_of_all, bayes_of_all = true_probabilities(made.shop, rows)
+    truth_of_all, bayes_of_all, blind_of_all = true_probabilities(made.shop, rows)
     assert rows.times is not None
     tested = np.flatnonzero(rows.times >= np.min(parts.test.times))  # type: ignore[arg-type]
     truth, bayes, label = truth_of_all[tested], bayes_of_all[tested], parts.test.label("click")
@@ -192,6 +202,8 @@ def shop_table(events: int, seed: int, names: list[str], picture: Path | None) -
     found: dict[str, Any] = {
         "base rate": figures(np.full(len(label), base)), "by Bayes' rule": figures(bayes), "the truth": figures(truth),
     }  # fmt: skip
+    if not calm:
+        found["by Bayes' rule, without the drift"] = figures(blind_of_all[tested])
     predictions = {}
     for name in names:
         spent = time.process_time()
@@ -211,15 +223,8 @@ def shop_table(events: int, seed: int, names: list[str], picture: Path | None) -
                 against[f"{name} - {reference}"] = test.to_dict()
     if picture is not None:
         _draw(parts, names, picture)
-    return {
-        "events": events,
-        "seed": seed,
-        "n_test": len(label),
-        "clicks": int(label.sum()),
-        "base": base,
-        "rows": found,
-        "paired": against,
-    }
+    told = {"events": events, "seed": seed, "calm": calm, "n_train": len(parts.train), "n_test": len(label)}
+    return {**told, "clicks": int(label.sum()), "n_users": len(np.unique(users)), "base": base, "rows": found, "paired": against}
 
 
 def _closed(label: np.ndarray, p: np.ndarray, truth: np.ndarray, base: float) -> float:
@@ -262,7 +267,7 @@ def movielens_table(data: Path) -> dict[str, Any]:
     return {"n_test": len(parts.test), "rows": found, "published": {name: {"auc": a, "uauc": u} for name, (a, u) in COLLM.items()}}
 
 
-JOINT: Final[dict[str, Any]] = {"encoder": "sasrec", "dim": 32, "epochs": 12}
+JOINT: Final[dict[str, Any]] = {"encoder": "sasrec", "dim": 32, "epochs": 12, "learning_rate": 0.002}
 NEXT_ITEM: Final = 0.3
 """Weight of the next item, chosen on validation among 0.1, 0.3 and 1."""
 
@@ -317,51 +322,106 @@ def _of_users(parts: ImpressionSplit, fitted: ClickModel) -> dict[str, float]:
     }  # fmt: skip
 
 
-def markdown(found: dict[str, Any]) -> str:
-    if "published" in found:
-        lines = ["| model | AUC | per-user AUC | GAUC |", "|---|---|---|---|"]
-        lines += [
-            f"| `{name}` | {row['auc']:.4f} [{row['low']:.4f}, {row['high']:.4f}] | {row['uauc']:.4f} | {row['gauc']:.4f} |"
-            for name, row in sorted(found["rows"].items(), key=lambda pair: -pair[1]["auc"])
-        ]
-        return "\n".join(
-            lines + [f"| {name}, published | {row['auc']:.4f} | {row['uauc']:.4f} | |" for name, row in found["published"].items()]
+def read_results() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
+def tables(found: dict[str, Any]) -> str:
+    """Everything that was measured, in Markdown."""
+    parts = []
+    for key in ("shop", "shop, calm"):
+        if key not in found:
+            continue
+        shop = found[key]
+        drift = "nobody's interests move" if shop["calm"] else "a third of the users turn to other categories half way"
+        flag = " --calm" if shop["calm"] else ""
+        parts.append(
+            f"## The simulated shop, {'without' if shop['calm'] else 'with'} drift\n\n"
+            f"`python benchmarks/responses.py shop --events {shop['events']} --seed {shop['seed']}{flag}`: {drift}; "
+            f"protocol time, {shop['n_train']:,} training impressions, {shop['n_test']:,} test impressions of {shop['n_users']:,} users, "
+            f"{shop['clicks']:,} clicked; calibrated on validation.\n\n{_shop(shop)}\n\n{_paired(shop)}"
         )
-    lines = ["| | log-loss | gap closed | AUC | GAUC | ECE (before calibration) | CPU-s |", "|---|---|---|---|---|---|---|"]
-    for name, row in sorted(found["rows"].items(), key=lambda pair: pair[1]["log_loss"]):
+    if "movielens" in found:
+        parts.append(
+            "## MovieLens 2001-2003, beside CoLLM\n\n`python benchmarks/responses.py movielens DATA`: is a rating above 3? Protocol given, "
+            f"{found['movielens']['n_test']:,} test rows; intervals draw users. Per-user AUC is a plain mean over users with both classes, "
+            "GAUC one weighted by rows. Published: Zhang et al., arXiv:2310.19488v3; their models know of a history what was liked in "
+            "training, ours every rating that is older than the question.\n\n" + _movielens(found["movielens"])
+        )
+    if "joint" in found:
+        parts.append(
+            "## One encoder for three heads\n\n`python benchmarks/responses.py joint DATA`: ml-100k by time, "
+            f"{found['joint']['n_test']:,} test ratings, means of {len(next(iter(found['joint']['joint'].values())))} seeds [each seed].\n\n"
+            + _joint(found["joint"])
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _shop(found: dict[str, Any]) -> str:
+    lines = ["| | log-loss | gap closed | AUC | GAUC | ECE (before calibration) | CPU-s to fit |", "|---|---|---|---|---|---|---|"]
+    for name, row in sorted(found["rows"].items(), key=lambda pair: -pair[1]["gap_closed"]):
         before = f" ({row['ece_uncalibrated']:.4f})" if "ece_uncalibrated" in row else ""
         called = f"`{name}`" if name in MODELS else name
         cpu = f"{row['fit_cpu_s']:.0f}" if "fit_cpu_s" in row else ""
         area = f"{row['auc']:.4f} [{row['auc_low']:.4f}, {row['auc_high']:.4f}]"
-        lines.append(
-            f"| {called} | {row['log_loss']:.4f} | {row['gap_closed']:.3f} | {area} | {row['gauc']:.4f} | {row['ece']:.4f}{before} | {cpu} |"
-        )
+        figures = f"{row['log_loss']:.4f} | {row['gap_closed']:.3f} | {area} | {row['gauc']:.4f} | {row['ece']:.4f}{before}"
+        lines.append(f"| {called} | {figures} | {cpu} |")
+    return "\n".join(lines)
+
+
+def _paired(found: dict[str, Any]) -> str:
+    lines = ["| difference of log-loss on the same rows | mean [95 %] | p |", "|---|---|---|"]
+    lines += [
+        f"| {pair} | {test['difference']:+.5f} [{test['low']:+.5f}, {test['high']:+.5f}] | {test['p_value']:.4f} |"
+        for pair, test in found["paired"].items()
+    ]
+    return "\n".join(lines)
+
+
+def _movielens(found: dict[str, Any]) -> str:
+    lines = ["| model | AUC | per-user AUC | GAUC |", "|---|---|---|---|"]
+    lines += [
+        f"| `{name}` | {row['auc']:.4f} [{row['low']:.4f}, {row['high']:.4f}] | {row['uauc']:.4f} | {row['gauc']:.4f} |"
+        for name, row in sorted(found["rows"].items(), key=lambda pair: -pair[1]["auc"])
+    ]
+    lines += [f"| {name}, published | {row['auc']:.4f} | {row['uauc']:.4f} | |" for name, row in found["published"].items()]
+    return "\n".join(lines)
+
+
+def _joint(found: dict[str, Any]) -> str:
+    lines = ["| head | alone | joint | lost |", "|---|---|---|---|"]
+    for name, alone in found["alone"].items():
+        joint = found["joint"][name]
+        a, b = float(np.mean(alone)), float(np.mean(joint))
+        lost = (a - b) / a if "NDCG" in name else (b - a) / a
+        each = [f"{np.mean(values):.4f} [{', '.join(f'{value:.4f}' for value in values)}]" for values in (alone, joint)]
+        lines.append(f"| {name} | {each[0]} | {each[1]} | {lost:+.1%} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("shop", "movielens", "joint"))
+    parser.add_argument("what", choices=("shop", "movielens", "joint", "table"))
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--calm", action="store_true", help="a shop where nobody's interests move")
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
+    if given.what in ("movielens", "joint") and given.data is None:
+        parser.error(f"{given.what} needs the folder of the real logs")
+    if given.what == "table":
+        text = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(text[: text.index(MARK) + len(MARK)] + tables(read_results()), encoding="utf-8")
+        return
+    key = "shop, calm" if given.calm else given.what
     if given.what == "shop":
-        found = shop_table(given.events, given.seed, given.models.split(","), given.picture)
-    elif given.what == "movielens":
-        if given.data is None:
-            parser.error("movielens needs the folder of the real logs")
-        found = movielens_table(given.data)
+        measured = shop_table(given.events, given.seed, given.models.split(","), given.calm, given.picture)
     else:
-        if given.data is None:
-            parser.error("joint needs the folder of the real logs")
-        found = joint_table(given.data)
-    if given.json is not None:
-        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(markdown(found) if given.what != "joint" else json.dumps(found, indent=1))
+        measured = movielens_table(given.data) if given.what == "movielens" else joint_table(given.data)
+    RESULTS.write_text(json.dumps(read_results() | {key: measured}, indent=1) + "\n", encoding="utf-8")
+    print(tables({key: measured}))
 
 
 if __name__ == "__main__":

@@ -83,3 +83,32 @@ def test_ratings_are_evaluated_by_fold(footpath: Command, tmp_path: Path) -> Non
     assert done.code == 0, done.err
     assert "NOT causal" in done.out
     assert "rmse" in done.out
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("train", "--core 5"), ("train", "--repeat"), ("evaluate", "--k 5"), ("evaluate", "--metric recall@5")]
+)
+def test_options_of_ranking_are_refused(footpath: Command, shop: Path, tmp_path: Path, command: str, option: str) -> None:
+    into = ["--into", tmp_path / "run"] if command == "train" else []
+    done = footpath(command, shop, "--model", "logistic_regression", *into, *option.split())
+    assert (done.code, f"{option} is for models that say which items come next" in done.err) == (2, True)
+
+
+def test_the_next_command_trains_on_the_same_examples(footpath: Command, shop: Path) -> None:
+    done = footpath(
+        "evaluate", shop, "--models", "logistic_regression", "--label", "cart", "--set", "logistic_regression.l2=3", "--calibrate", "platt"
+    )
+    assert "after calibration" in done.out
+    assert (
+        done.out.rstrip().splitlines()[-1] == f"Next: footpath train {shop} --model logistic_regression --set l2=3 --label cart --into RUN"
+    )
+
+
+def test_a_pinned_item_has_no_score_and_says_why_it_is_there(footpath: Command, shop: Path, tmp_path: Path) -> None:
+    footpath("train", shop, "--model", "logistic_regression", "--into", tmp_path / "run")
+    footpath("train", shop, "--model", "popularity", "--into", tmp_path / "popular")
+    asked = ("recommend", tmp_path / "run", "--history", "i0001", "-k", "3", "--pin", "2=i0001", "--candidates", tmp_path / "popular")
+    printed = footpath(*asked).out
+    assert "nan" not in printed
+    assert "pinned" in next(line for line in printed.splitlines() if line.startswith("2  i0001"))
+    assert f"--candidates {tmp_path / 'popular'}" in printed.rstrip().splitlines()[-1]

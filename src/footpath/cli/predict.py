@@ -28,7 +28,8 @@ def predict(
     if into is not None and into.exists() and not overwrite:
         raise ConfigError(f"{into} exists already; choose another file or pass --overwrite")
     opened = responses.open_response_run(run)
-    table, told = responses.predict_rows(opened, responses.read_rows(file), store=store, at=at)
+    with console.progress() as progress:
+        table, told = responses.predict_rows(opened, responses.read_rows(file), store=store, at=at, progress=progress)
     if into is not None:
         responses.write_rows(table, into)
     if json:

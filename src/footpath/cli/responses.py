@@ -49,9 +49,11 @@ def only_for_responses(**given: object) -> None:
 def only_for_items(**given: object) -> None:
     """Raises ConfigError where an option of ranking the catalogue was given for a model of responses or ratings."""
     for name, value in given.items():
+        value = value[0] if isinstance(value, list) and value else value
         if value not in (None, [], False, _AS_GIVEN.get(name)):
+            given_as = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
             raise ConfigError(
-                f"--{name.replace('_', '-')} is for models that say which items come next, and this one says how likely an act is: leave it out"
+                f"{given_as} is for models that say which items come next, not for those of responses and ratings: leave it out"
             )
 
 

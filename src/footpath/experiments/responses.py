@@ -44,6 +44,7 @@ Source = Literal["auto", "impressions", "ratings", "next"]
 SOURCES: Final = ("auto", "impressions", "ratings", "next")
 Calibration = Method | Literal["none"]
 
+_PREDICTED_AT_ONCE: Final = 2**16
 _MOST_RANKED: Final = 50_000  # items that a click model ranks for one user without candidates
 _SETTLED_BY: Final = "the hyper-parameters as given; nothing was chosen on validation"
 
@@ -279,7 +280,7 @@ def train(
             rows.histories,
             data={"event_types": options.get("history_types"), "core": 1, "seed": seed},
             chosen=chosen_by,
-            repeat=True,
+            repeat=False,
             fit_cpu_s=round(time.process_time() - cpu, 2),
             curves={"held": runs.epochs_of(held), "refit": runs.epochs_of(fitted)},
             more=record,
@@ -304,7 +305,9 @@ def open_response_run(path: Path) -> ResponseRun:
     return ResponseRun(path, storage.load_click_model(path / "model"), record, titles, categories, calibrators)
 
 
-def predict_rows(run: ResponseRun, table: pa.Table, *, store: Path | None = None, at: str | None = None) -> tuple[pa.Table, dict[str, Any]]:
+def predict_rows(
+    run: ResponseRun, table: pa.Table, *, store: Path | None = None, at: str | None = None, progress: Progress | None = None
+) -> tuple[pa.Table, dict[str, Any]]:
     """The rows with a column for each task, and what is to be said: columns that are missing, users and items that nobody has seen.
 
     Columns user_id, item_id, timestamp and request_id are read as in a log; all others by the names they had in training. A row sees what
@@ -318,7 +321,12 @@ def predict_rows(run: ResponseRun, table: pa.Table, *, store: Path | None = None
     if not table.num_rows:
         raise DataError("there are no rows to predict")
     rows = _asked(run, table, store=store, at=at)
-    found = run.predict(rows)
+    parts = []
+    for part in rows.chunks(_PREDICTED_AT_ONCE):
+        parts.append(run.predict(part))
+        if progress is not None:
+            progress("predicting", sum(map(len, parts)), len(rows))
+    found = np.concatenate(parts)
     features = getattr(run.model, "_features", None)
     told = {
         "rows": len(rows),

@@ -4,7 +4,7 @@ Chen, Zhao, Li, Huang, Ou, "Behavior sequence transformer for e-commerce recomme
 (https://arxiv.org/abs/1905.06874).
 
 **Differs from the paper:** instead of all outputs one after another, which need a fixed length, the output at the item and the mean of
-those at the history go on; time enters by doublings of a second.
+those at the history go on; time enters as age, by quarters of a doubling of a second.
 """
 
 from __future__ import annotations

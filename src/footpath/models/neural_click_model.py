@@ -35,6 +35,7 @@ from footpath.recommender import Watch, hyperparameters
 from footpath.sequences.impressions import VALUE_TASK, Impressions
 from footpath.sequences.vocabulary import Vocabulary
 from footpath.training.device import device
+from footpath.training.distributed import world
 from footpath.training.fingerprint import fingerprint_of
 from footpath.training.impression_batches import Columns, ImpressionBatch, ImpressionBatches
 from footpath.training.loop import EarlyStop, GradientStep, History, isolated_seed
@@ -42,6 +43,7 @@ from footpath.training.loop import train as run_epochs
 
 _PREDICTED_AT_ONCE: Final = 1024
 _SPARSE_FROM: Final = 2**17  # items; above, a step touches so few rows that only these are updated
+_EVENTS_AT_ONCE: Final = 2**20
 _START: Final = 0.05  # deviation of item vectors before training
 _EDGE: Final = 1e-7  # a probability is kept so far from 0 and 1
 
@@ -67,8 +69,9 @@ class NeuralClickModel(ABC):
     """An item, a history and columns in; the log odds of an act, or a rating, out: one for each task that the labels have.
 
     dim: width of vectors. hidden: widths of the layers on top, separated by commas. max_len: events of a history that are read, the newest.
-    inputs: of type, value, category, age and place, what is read of an event beside its item, separated by commas; none; auto for those
-    of them that the log has, values where most events have one. item_table: what an item's vector is the sum of. without: columns that are not read.
+    inputs: of type, value, category, age, era and place, what is read of an event beside its item, separated by commas; none; auto for
+    those of them that the log has, values where most events have one. item_table: what an item's vector is the sum of. without: columns
+    that are not read.
     dropout: between layers. input_dropout: of the vectors of items and events, without which a history is learned by heart.
     epochs: at most so many where validation chooses. patience: epochs without a better validation figure before fit stops; None for all.
     schedule: of the learning rate; it ends after `schedule_epochs`, `epochs` where None. l2: weight decay a unit of learning rate.
@@ -99,6 +102,7 @@ class NeuralClickModel(ABC):
     _features: Features = field(init=False, repr=False, compare=False)
     _known: Bool[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
     _names: tuple[HistoryInput, ...] = field(init=False, repr=False, compare=False)
+    _span: tuple[int, int] = field(init=False, repr=False, compare=False)
     _of_items: Int64[np.ndarray, " N"] | None = field(init=False, repr=False, compare=False)
     _values: tuple[float, float, float, float] = field(init=False, repr=False, compare=False)
     _watch: Watch | None = field(init=False, repr=False, compare=False, default=None)
@@ -162,7 +166,9 @@ class NeuralClickModel(ABC):
                 f"lookup={getattr(self, 'lookup', 0)} finds older events of an item's category, and the items of this log have none, or "
                 f"inputs={self.inputs} leaves it out: set lookup=0"
             )
-        self._known = _known_items(train)
+        trained = _known_items(train)
+        self._known = trained | _described(train) if "text" in self.item_table else trained
+        self._span = _span(train)
         self._values = _values(train, labels.get(VALUE_TASK))
         batches = self._batches(train, np.stack(list(labels.values()), axis=1))
         on = device(os.environ.get("FOOTPATH_DEVICE", "auto"))
@@ -192,19 +198,22 @@ class NeuralClickModel(ABC):
                 progress=progress,
                 watch=self._watch,
                 checkpoint=self._checkpoint,
-                fingerprint=fingerprint_of(
-                    model=type(self).__name__,
-                    hyperparameters=hyperparameters(self),
-                    data=_digest(train),
-                    validation=None if validation is None else _digest(validation),
-                ),
+                fingerprint="" if self._checkpoint is None and world().size == 1 else self._fingerprint(train, validation),
             )
         if self.item_table != "id":
-            network.items.hide_untrained(self._known)
+            network.items.hide_untrained(trained)
         self.history, self._best_epoch = history, history.best_epoch
         self.fitted_with = {"device": str(on), "questions": batches.n_questions}
         self._network = network.to("cpu").eval()
         return self
+
+    def _fingerprint(self, train: Impressions, validation: Impressions | None) -> str:
+        return fingerprint_of(
+            model=type(self).__name__,
+            hyperparameters=hyperparameters(self),
+            data=_digest(train),
+            validation=None if validation is None else _digest(validation),
+        )
 
     def settled(self) -> Self:
         """An unfitted model of the same settings that runs as many epochs as validation found best; raises NotFittedError."""
@@ -238,7 +247,7 @@ class NeuralClickModel(ABC):
 
     def state(self) -> Mapping[str, np.ndarray]:
         weights = {f"network.{name}": tensor.numpy() for name, tensor in self._network.state_dict().items()}
-        told = {"tasks": self.tasks, "inputs": self._names, "values": self._values, "best_epoch": self._best_epoch}
+        told = {"tasks": self.tasks, "inputs": self._names, "values": self._values, "best_epoch": self._best_epoch, "span": self._span}
         told |= {"sizes": codes_of(self._features).tolist()}
         found = {"about": np.frombuffer(json.dumps(told).encode(), np.uint8), "known": self._known}
         return {**weights, **found, **self._features.state()}
@@ -247,7 +256,7 @@ class NeuralClickModel(ABC):
         """The inverse of `state`; raises RunError where an array is missing or has another shape than these hyper-parameters give it."""
         told = json.loads(bytes(np.asarray(state["about"])).decode())
         self.items, self.tasks, self._names = items, tuple(told["tasks"]), tuple(told["inputs"])
-        self._values, self._best_epoch = tuple(told["values"]), told["best_epoch"]
+        self._values, self._best_epoch, self._span = tuple(told["values"]), told["best_epoch"], tuple(told["span"])
         self._features, self._known = Features.restore(state), np.array(state["known"])
 
         def kept(name: str) -> Tensor | None:
@@ -283,6 +292,7 @@ class NeuralClickModel(ABC):
                 "value": _most_have_values(data.values),
                 "category": _categories(train) is not None,
                 "age": data.times is not None and train.times is not None,
+                "era": data.times is not None,
                 "place": True,
             }
             return tuple(name for name, has in there.items() if has)  # type: ignore[misc]
@@ -292,7 +302,12 @@ class NeuralClickModel(ABC):
                 raise ConfigError(f"inputs must be auto, none or of {', '.join(known)}, got {self.inputs!r}{did_you_mean(name, known)}")
         if train is not None:
             data = train.histories
-            lacking = {"type": data.types is None, "value": data.values is None, "age": data.times is None or train.times is None}
+            lacking = {
+                "type": data.types is None,
+                "value": data.values is None,
+                "era": data.times is None,
+                "age": data.times is None or train.times is None,
+            }
             lacking["category"] = _categories(train) is None
             for name in names:
                 if lacking.get(name):
@@ -340,7 +355,15 @@ class NeuralClickModel(ABC):
             table.clear_padding()
         table.sparse = n_items > _SPARSE_FROM
         history = HistoryVectors(
-            self._names, table, self.max_len, categories=categories, mean=mean, deviation=deviation, dropout=self.input_dropout
+            self._names,
+            table,
+            self.max_len,
+            categories=categories,
+            mean=mean,
+            deviation=deviation,
+            dropout=self.input_dropout,
+            began=self._span[0],
+            ended=self._span[1],
         )
         columns = ColumnVectors(codes_of(self._features).tolist(), len(self._features.amounts), self.dim)
         return self.network(history, columns, len(self.tasks))
@@ -409,12 +432,29 @@ def _known_items(train: Impressions) -> Bool[np.ndarray, " N"]:
     """Items that were shown in training, or that are in a history which training sees."""
     known = np.zeros(train.histories.n_items, bool)
     known[train.items] = True
-    longest = np.zeros(len(train.histories), np.int64)
+    trails = train.histories
+    longest = np.zeros(len(trails), np.int64)
     np.maximum.at(longest, train.rows, train.lengths)
-    seen = np.arange(train.histories.n_events) - train.histories.offsets[:-1][train.histories.rows] < longest[train.histories.rows]
-    known[train.histories.items[seen]] = True
+    edges = np.zeros(trails.n_events + 1, np.int8)
+    starts = trails.offsets[:-1][longest > 0]
+    edges[starts] += 1
+    edges[starts + longest[longest > 0]] -= 1
+    seen = edges[:-1].cumsum(dtype=np.int8).view(bool)
+    for start in range(0, trails.n_events, _EVENTS_AT_ONCE):
+        part = slice(start, start + _EVENTS_AT_ONCE)
+        known[trails.items[part][seen[part]]] = True
     known[0] = False
     return known
+
+
+def _described(train: Impressions) -> Bool[np.ndarray, " N"]:
+    """Items of which something is said, so that their text can be read before anybody has met them."""
+    features = train.histories.item_features
+    if features is None:
+        return np.zeros(train.histories.n_items, bool)
+    columns = (features.titles, features.texts, features.categories, features.attributes)
+    told = np.array([any(parts) for parts in zip(*columns, strict=True)], bool)
+    return told if features.vectors is None else told | features.vectors.any(axis=1)
 
 
 def _categories(rows: Impressions) -> list[str] | None:
@@ -425,6 +465,16 @@ def _categories(rows: Impressions) -> list[str] | None:
     if "category" not in rows.item_columns.column_names:
         return None
     return [str(name) if name is not None else "" for name in rows.item_columns["category"].to_pylist()]
+
+
+def _span(train: Impressions) -> tuple[int, int]:
+    """From the first event that training sees to the last; whatever where there is no clock."""
+    times = train.histories.times
+    seen = train.lengths > 0
+    if times is None or not seen.any():
+        return 0, 1
+    starts = train.histories.offsets[train.rows[seen]]
+    return int(times[starts].min()), int(times[starts + train.lengths[seen] - 1].max())
 
 
 def _most_have_values(values: Float32[np.ndarray, " E"] | None) -> bool:

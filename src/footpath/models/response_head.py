@@ -54,7 +54,9 @@ class ResponseHead(NeuralClickModel):
     tasks; with more than 0, `score` ranks items as a Recommender does.
     """
 
-    encoder: Literal["none", "rnn", "lstm", "gru4rec", "lru", "caser", "nextitnet", "sasrec", "hstu", "esasrec"] = "sasrec"
+    hidden: str = "128,64"
+    learning_rate: float = 0.001
+    encoder: Literal["none", "rnn", "lstm", "gru4rec", "lru", "caser", "nextitnet", "sasrec", "hstu", "esasrec"] = "none"
     blocks: int = 1
     heads: int = 1
     matches: int = 4

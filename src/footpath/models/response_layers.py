@@ -16,14 +16,15 @@ from footpath.models.layers import Dropout
 from footpath.training.batches import Events
 from footpath.training.impression_batches import Columns, ImpressionBatch
 
-HistoryInput = Literal["type", "value", "category", "age", "place"]
+HistoryInput = Literal["type", "value", "category", "age", "era", "place"]
 
 _TYPES: Final = 32  # room for event types that the contract will add
 _AGES: Final = 162  # quarters of a doubling of a second, 0 below one second, and none
 _SECOND: Final = 1_000_000
+_ERAS: Final = 10
 _FORGOTTEN: Final = 0.02
 _START: Final = 0.05  # deviation of vectors before training
-_CHUNK: Final = 2**17  # numbers: half a MiB, which stays in cache from one operation to the next
+_CHUNK: Final = 2**18  # numbers: a MiB, which stays in cache from one operation to the next
 
 
 class Dice(nn.Module):
@@ -109,7 +110,7 @@ class ColumnVectors(nn.Module):
             of_codes, of_amounts_too = (forgotten[:, : codes.shape[1]], forgotten[:, codes.shape[1] :])
             codes, missing = codes.masked_fill(of_codes, 0), missing | of_amounts_too
             amounts = amounts.masked_fill(of_amounts_too, 0.0)
-        of_categories = self.categories(codes + self.starts)
+        of_categories = rows_of(self.categories.weight, codes + self.starts)
         of_amounts = amounts[:, :, None] * self.amounts + missing[:, :, None] * self.missing
         return torch.cat([of_categories, of_amounts], 1)
 
@@ -118,7 +119,8 @@ class HistoryVectors(nn.Module):
     """A vector for every event of a history: its item's, and of what `names` says is read beside it.
 
     type: of the event. value: standardised by `mean` and `deviation`, and whether there is one. category: of the item, by `categories`,
-    also added to the item that is asked about. age: time from the event to the question, in doublings of a second. place: counted from
+    also added to the item that is asked about. age: time from the event to the question, in quarters of a doubling of a second. era: which
+    tenth of the time from `began` to `ended`, of the training events, it happened in; the last for what came later. place: counted from
     the newest.
     """
 
@@ -132,12 +134,15 @@ class HistoryVectors(nn.Module):
         mean: float = 0.0,
         deviation: float = 1.0,
         dropout: float = 0.0,
+        began: int = 0,
+        ended: int = 1,
     ) -> None:
         super().__init__()
         self.names, self.items = tuple(names), items
         self.dropout = Dropout(dropout)
         self.of_items: Tensor
         self.scale: Tensor
+        self.span: Tensor
         dim = items.dim
         if "type" in names:
             self.types = nn.Embedding(_TYPES, dim)
@@ -150,6 +155,9 @@ class HistoryVectors(nn.Module):
             self.category = nn.Embedding(int(categories.max()) + 1, dim)
         if "age" in names:
             self.ages = nn.Embedding(_AGES, dim)
+        if "era" in names:
+            self.register_buffer("span", torch.tensor([began, max(ended, began + 1)]))
+            self.eras = nn.Embedding(_ERAS, dim)
         if "place" in names:
             self.places = nn.Embedding(max_len, dim)
         for module in self.children():
@@ -162,14 +170,14 @@ class HistoryVectors(nn.Module):
     def targets(self, items: Int64[Tensor, " R"]) -> Float[Tensor, "R D"]:
         """The vector of the item that is asked about."""
         x: Tensor = self.items(items)
-        return self.dropout(x + self.category(self.of_items[items]) if "category" in self.names else x)
+        return self.dropout(x + rows_of(self.category.weight, self.of_items[items]) if "category" in self.names else x)
 
     def forward(self, batch: ImpressionBatch) -> Float[Tensor, "Q L D"]:
         """What stands at padded places is of no meaning."""
         x = self._of(batch.events, batch.requests)
         if "place" in self.names:
             back = batch.lengths[:, None] - 1 - torch.arange(x.shape[1], device=x.device)
-            x = x + self.places(back.clamp(0, self.places.num_embeddings - 1))
+            x = x + rows_of(self.places.weight, back.clamp(0, self.places.num_embeddings - 1))
         return self.dropout(x)
 
     def found(self, batch: ImpressionBatch) -> Float[Tensor, "R K D"]:
@@ -180,15 +188,18 @@ class HistoryVectors(nn.Module):
     def _of(self, events: Events, requests: Int64[Tensor, " B"] | None) -> Float[Tensor, "B L D"]:
         x: Tensor = self.items(events.items)
         if "category" in self.names:
-            x = x + self.category(self.of_items[events.items])
+            x = x + rows_of(self.category.weight, self.of_items[events.items])
         if "type" in self.names and events.types is not None:
-            x = x + self.types(events.types)
+            x = x + rows_of(self.types.weight, events.types)
         if "value" in self.names and events.values is not None:
             present = ~events.values.isnan()
             standard = torch.where(present, (events.values - self.scale[0]) / self.scale[1], 0)
             x = x + self.value(torch.stack([standard, present.to(standard.dtype)], 2))
         if "age" in self.names:
-            x = x + self.ages(ages(events, requests))
+            x = x + rows_of(self.ages.weight, ages(events, requests))
+        if "era" in self.names and events.times is not None:
+            since = (events.times - self.span[0]) / (self.span[1] - self.span[0])
+            x = x + rows_of(self.eras.weight, (since * _ERAS).long().clamp(0, _ERAS - 1))
         return x
 
 
@@ -205,7 +216,7 @@ def same(history: HistoryVectors, events: Int64[Tensor, "R L"], items: Int64[Ten
 
 
 def ages(events: Events, requests: Int64[Tensor, " B"] | None) -> Int64[Tensor, "B L"]:
-    """How often a second has to be doubled to reach from each event to the question: 0 below one; the last number where nobody knows."""
+    """From each event to the question, in quarters of a doubling of a second: 0 below one; the last number where nobody knows."""
     if events.times is None or requests is None:
         return torch.full_like(events.items, _AGES - 1)
     seconds = ((requests[:, None] - events.times) / _SECOND).clamp(min=0.5)
@@ -246,38 +257,36 @@ class _DiceAttention(torch.autograd.Function):
         of_q, of_k, of_gap, of_product = first.chunk(4, 1)  # (H, D) each
         queries, base = torch.addmm(first_bias, targets, (of_q + of_gap).T), of_k - of_gap
         gated, plain = (weight * (1 - alpha)).T, (weight * alpha).T  # (H, O)
-        kept = any(ctx.needs_input_grad)
+        kept, fixed = any(ctx.needs_input_grad), mean is not None
         shown = None if real is None else real.to(rows.dtype)
-        places = rows.new_empty(r if kept or mean is None else min(step, r), length, width)
-        gates = rows.new_empty(r if kept else min(step, r), length, width)
-        buffer = rows.new_empty(min(step, r) * length, width)
         found = rows.new_empty(r, length, len(weight))
+        buffer = rows.new_empty(min(step, r) * length, width)
+        places = rows.new_empty(min(step, r) if fixed and not kept else r, length, width)
+        gates = torch.empty_like(places) if kept else rows.new_empty(min(step, r), length, width)
+        parts = list(zip(targets.split(step), rows.split(step), queries.split(step), found.split(step), strict=True))
+        of_places = places.split(step) if kept or not fixed else [places[: len(k)] for _, k, _, _ in parts]
+        of_gates = gates.split(step) if kept else [gates[: len(k)] for _, k, _, _ in parts]
 
-        def product(part: slice, out: Tensor) -> Tensor:
-            own = torch.addcmul(base, of_product, targets[part, None])  # (R, H, D): the weights of k differ by q
-            return torch.baddbmm(queries[part, None], rows[part], own.transpose(1, 2), out=out)
+        def product(q: Tensor, k: Tensor, of_q: Tensor, out: Tensor) -> Tensor:
+            own = torch.addcmul(base, of_product, q[:, None])  # (R, H, D): the weights of k differ by q
+            return torch.baddbmm(of_q[:, None], k, own.transpose(1, 2), out=out).view(-1, width)
 
-        parts = [slice(start, min(start + step, r)) for start in range(0, r, step)]
         count = 0
         if mean is None or variance is None:
             moments = _Moments(width, rows, buffer)
-            for part in parts:
-                moments.add(product(part, places[part]).view(-1, width), None if shown is None else shown[part].view(1, -1))
+            of_shown = [None] * len(parts) if shown is None else [part.reshape(1, -1) for part in shown.split(step)]
+            for (q, k, of_query, _), z, there in zip(parts, of_places, of_shown, strict=True):
+                moments.add(product(q, k, of_query, z), there)
             mean, variance, count = moments.result()
-            made = True
-        else:
-            made = False
         scale = (variance + eps).rsqrt()
         offset = -mean * scale
-        for part in parts:
-            z = (places[part] if made else product(part, places[part] if kept else places[: part.stop - part.start])).view(-1, width)
-            gate = (gates[part] if kept else gates[: part.stop - part.start]).view(-1, width)
-            torch.addcmul(offset, z, scale, out=gate).sigmoid_()
-            out = found[part].view(-1, len(weight))
-            torch.addmm(bias, z, plain, out=out)
-            out.addmm_(torch.mul(z, gate, out=buffer[: len(z)]), gated)
+        for (q, k, of_query, out), z, gate in zip(parts, of_places, of_gates, strict=True):
+            z = product(q, k, of_query, z) if fixed else z.view(-1, width)
+            gate = torch.addcmul(offset, z, scale, out=gate.view(-1, width)).sigmoid_()
+            torch.addmm(bias, z, plain, out=out.view(-1, len(weight)))
+            out.view(-1, len(weight)).addmm_(torch.mul(z, gate, out=buffer[: len(z)]), gated)
         ctx.save_for_backward(targets, rows, first, alpha, weight, places, gates, scale, offset, shown)
-        ctx.count, ctx.parts = count, parts
+        ctx.count, ctx.step = count, step
         ctx.mark_non_differentiable(mean, variance)
         return found, mean, variance, count
 
@@ -285,24 +294,25 @@ class _DiceAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_found: Tensor, *_: object) -> tuple[Tensor | None, ...]:
         targets, rows, first, alpha, weight, places, gates, scale, offset, shown = ctx.saved_tensors
-        width, outputs, parts = len(first), len(weight), ctx.parts
+        width, outputs, step = len(first), len(weight), ctx.step
         gated, plain = weight * (1 - alpha), weight * alpha  # (O, H)
         d_found = d_found if shown is None else d_found * shown[:, :, None]
-        n = len(places[parts[0]]) * places.shape[1] if parts else 0
-        one, two, three = rows.new_empty(3, n, width)
-
-        def flat(part: slice) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-            z, gate, d = places[part].view(-1, width), gates[part].view(-1, width), d_found[part].reshape(-1, outputs)
-            return z, gate, d, torch.mul(z, gate, out=one[: len(z)]), two[: len(z)]
-
+        flat = [x.reshape(-1, x.shape[2]).split(step * rows.shape[1]) for x in (places, gates, d_found)]
+        one, two = rows.new_empty(2, len(flat[0][0]), width)
         # sums over places of the gradient times z, z gate, and, with slope = z gate (1 - gate), slope and slope z
         with_z, with_gated, with_slope, with_both = rows.new_zeros(4, outputs, width)
-        for part in parts:
-            z, gate, d, product, slope = flat(part)
+        steep = gated * scale
+        for z, gate, d in zip(*flat, strict=True):
+            product = torch.mul(z, gate, out=one[: len(z)])
+            slope = torch.addcmul(product, product, gate, value=-1, out=two[: len(z)])
             with_z.addmm_(d.T, z)
             with_gated.addmm_(d.T, product)
+            # y' without what mean and variance pass on, in place of the gate; where there is one output, times the weight of y
+            if outputs == 1:
+                torch.addcmul(plain, gate, gated, out=gate).addcmul_(slope, steep)
+            else:
+                gate.addcmul_(slope, scale)
             if ctx.count:
-                torch.addcmul(product, product, gate, value=-1, out=slope)
                 with_slope.addmm_(d.T, slope)
                 with_both.addmm_(d.T, slope.mul_(z))
         constant, linear = torch.zeros_like(scale), torch.zeros_like(scale)  # what mean and variance pass on: constant + linear z
@@ -314,28 +324,32 @@ class _DiceAttention(torch.autograd.Function):
         base = of_k - of_gap
         d_rows, d_targets, d_queries = torch.empty_like(rows), torch.empty_like(targets), targets.new_empty(len(targets), width)
         d_base, d_product = torch.zeros_like(base), torch.zeros_like(base)
-        for part in parts:
-            z, gate, d, product, slope = flat(part)
-            torch.addcmul(product, product, gate, value=-1, out=slope)
-            inner = torch.addcmul(gate, slope, scale, out=slope)
-            d_z = torch.addmm(constant, d, plain, out=three[: len(z)])
-            d_z.addcmul_(torch.mm(d, gated, out=product), inner).addcmul_(z, linear)
-            d_z = d_z.view(-1, *places.shape[1:])
-            if shown is not None:
-                d_z.mul_(shown[part, :, None])
-            here, q = rows[part], targets[part, None]
-            torch.sum(d_z, 1, out=d_queries[part])
-            torch.bmm(d_z, torch.addcmul(base, of_product, q), out=d_rows[part])
-            d_own = torch.bmm(d_z.transpose(1, 2), here)  # (R, H, D)
+        by_row = [x.split(step) for x in (targets, rows, d_targets, d_rows, d_queries)]
+        of_shown = [None] * len(by_row[0]) if shown is None else shown[:, :, None].split(step)
+        for z, inner, d, q, k, d_q, d_k, d_query, there in zip(*flat, *by_row, of_shown, strict=True):
+            d_z = one[: len(z)]
+            if outputs == 1:
+                torch.addcmul(constant, inner, d, out=d_z)
+            else:
+                torch.addmm(constant, d, plain, out=d_z).addcmul_(torch.mm(d, gated, out=two[: len(z)]), inner)
+            if ctx.count:
+                d_z.addcmul_(z, linear)
+            d_z = d_z.view(len(k), -1, width)
+            if there is not None:
+                d_z.mul_(there)
+            q = q[:, None]
+            torch.sum(d_z, 1, out=d_query)
+            torch.bmm(d_z, torch.addcmul(base, of_product, q), out=d_k)
+            d_own = torch.bmm(d_z.transpose(1, 2), k)  # (R, H, D)
             d_base += d_own.sum(0)
-            torch.sum(d_own * of_product, 1, out=d_targets[part])
+            torch.sum(d_own * of_product, 1, out=d_q)
             d_product += d_own.mul_(q).sum(0)
         d_targets.addmm_(d_queries, of_q + of_gap)
-        d_query = d_queries.T @ targets
+        of_queries = d_queries.T @ targets
         return (
             d_targets,
             d_rows,
-            torch.cat([d_query, d_base, d_query - d_base, d_product], 1),
+            torch.cat([of_queries, d_base, of_queries - d_base, d_product], 1),
             d_queries.sum(0),
             (weight * (with_z - with_gated)).sum(0),
             with_z * alpha + with_gated * (1 - alpha),
@@ -351,27 +365,27 @@ class _Moments:
     """Mean and variance of columns whose rows come in parts."""
 
     def __init__(self, width: int, like: Tensor, buffer: Tensor) -> None:
-        self._sums = torch.zeros(2, width, dtype=torch.float64, device=like.device)
+        self._sums: list[Tensor] = []
         self._buffer, self._ones, self._count = buffer, like.new_ones(1, len(buffer)), 0.0
-        self._shift: Tensor | None = None  # near the mean: squares of what is far from zero would lose the variance
+        self._shift = like.new_zeros(width)  # near the mean: squares of what is far from zero would lose the variance
 
     def add(self, x: Tensor, real: Tensor | None) -> None:
         """real: (1, T), 0 for rows that do not count; None for all."""
         weight = self._ones[:, : len(x)] if real is None else real
         count = float(len(x)) if real is None else float(real.sum())
-        if self._shift is None:
+        if not self._sums:
             self._shift = (weight @ x)[0] / max(1.0, count)
         self._count += count
         apart = torch.sub(x, self._shift, out=self._buffer[: len(x)])
-        self._sums[0] += (weight @ apart)[0]
-        self._sums[1] += (weight @ apart.square_())[0]
+        self._sums += [weight @ apart, weight @ apart.square_()]
 
     def result(self) -> tuple[Tensor, Tensor, int]:
         """Mean, variance and the number of rows; 0 and 0 without any."""
-        mean, square = self._sums / max(1.0, self._count)
-        kind = self._buffer.dtype
-        shift = mean.new_zeros(mean.shape) if self._shift is None else self._shift
-        return (shift + mean).to(kind), (square - mean.square()).clamp(min=0).to(kind), int(self._count)
+        if not self._count:
+            return torch.zeros_like(self._shift), torch.zeros_like(self._shift), 0
+        mean, square = torch.cat(self._sums).double().view(-1, 2, len(self._shift)).sum(0) / self._count
+        kind = self._shift.dtype
+        return (self._shift + mean).to(kind), (square - mean.square()).clamp(min=0).to(kind), int(self._count)
 
 
 class TargetAttention(nn.Module):
@@ -428,7 +442,7 @@ class TargetAttention(nn.Module):
 
     def _upper(self, x: Float[Tensor, "R L H"], shown: Bool[Tensor, "R L"], start: int, full: bool) -> Float[Tensor, "R L O"]:
         """The layers from `start` on; padding must not be among what Dice standardises over."""
-        layers = self.rest[start:]
+        layers = nn.Sequential(*list(self.rest)[start:])
         if full or not any(isinstance(layer, Dice) for layer in layers):
             return layers(x)
         found = layers(x[shown])

@@ -329,9 +329,9 @@ def from_table(
     """One impression for each row of a table; columns that are not named become its context.
 
     labels: columns of 0 and 1 (a value for `rating`). user, item, time, request: columns, each optional: without users nobody has a
-    history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or a number since 1970;
-    all rows of a user's request are asked about at the first of their times. trails: what the users did; a row sees what is strictly older
-    than its time, or, without times, all of it.
+    history, without items the question is about what the other columns say. time: a timestamp, UTC where it names no zone, or a number
+    since 1970, in the unit that puts most between 1990 and 2100; all rows of a user's request are asked about at the first of their times.
+    trails: what the users did; a row sees what is strictly older than its time, or, without times, all of it.
     Raises ColumnError, ConfigError, DataError.
     """
     for name in table.column_names:

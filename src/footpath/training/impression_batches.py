@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from footpath.errors import ConfigError, DataError
@@ -21,6 +21,7 @@ from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.impressions import Impressions
 from footpath.training.batches import Events, as_events, padded
 
+_EVENTS_AT_ONCE: Final = 2**20
 _JITTER: Final = 0.1  # lengths are compared after each was stretched by up to this share, so that batches differ between epochs
 
 
@@ -129,7 +130,7 @@ class ImpressionBatches:
             raise DataError("there are no impressions to make batches of")
         rows = self.rows
         trails, lengths = rows.histories, rows.lengths
-        unread = (trails.items <= 0) if self.known is None else ~self.known[trails.items]
+        unread = (trails.items <= 0) if self.known is None else _looked_up(~self.known, trails.items)
         if unread.any():
             before = np.concatenate([[0], np.cumsum(~unread)])
             starts = trails.offsets[rows.rows]
@@ -237,6 +238,15 @@ class ImpressionBatches:
             column(trails.values, np.float32, np.nan),
         )
         return events, torch.from_numpy(n)
+
+
+def _looked_up(table: Bool[np.ndarray, " N"], items: Int32[np.ndarray, " E"]) -> Bool[np.ndarray, " E"]:
+    """`table[items]` a part at a time, for numpy makes 64-bit numbers of all items that it is given."""
+    found = np.empty(len(items), bool)
+    for start in range(0, len(items), _EVENTS_AT_ONCE):
+        part = slice(start, start + _EVENTS_AT_ONCE)
+        found[part] = table[items[part]]
+    return found
 
 
 class _Lookup:
