@@ -5,7 +5,7 @@
     python benchmarks/responses.py joint DATA
     python benchmarks/responses.py table
 
-Each measurement is kept in responses.json beside this file; `table` writes them all into docs/quality-responses.md.
+Each measurement is kept in responses.json beside this file; `table` writes them all into docs/quality-responses.md, and README's from them.
 
 shop: the share of the gap in log-loss between the base rate and the truth that a model closes, on the last tenth of the time. What an
 observer of the log could close at best is computed too: by Bayes' rule, with every parameter of the shop known but not what a user likes;
@@ -56,8 +56,8 @@ from footpath.sequences.impression_splits import ImpressionSplit, split_impressi
 from footpath.sequences.impressions import SEARCHED, Impressions, shown
 from footpath.statistics import auc_by_group, auc_interval, paired_difference
 
-MODELS: Final = ("logistic_regression", "gradient_boosting", "deepfm", "dcn_v2", "din", "dien", "bst", "response_head")
-SETTINGS: Final[dict[str, dict[str, Any]]] = {"gradient_boosting": {"trees": 1_000}}
+MODELS: Final = ("logistic_regression", "gradient_boosting", "deepfm", "dcn_v2", "din", "dien", "bst", "response_head", "stacking")
+SETTINGS: Final[dict[str, dict[str, Any]]] = {"gradient_boosting": {"trees": 1_000}, "stacking": {"fields": "gradient_boosting.trees=1000"}}
 COLLM: Final = {
     "MF": (0.6482, 0.6361), "LightGCN": (0.5959, 0.6499), "SASRec": (0.7078, 0.6884), "DIN": (0.7166, 0.6459),
     "CTRL (DIN)": (0.7159, 0.6492), "TALLRec": (0.7097, 0.6818), "CoLLM-MF": (0.7295, 0.6875), "CoLLM-LightGCN": (0.7100, 0.6967),
@@ -67,6 +67,8 @@ COLLM: Final = {
 RESULTS: Final = Path(__file__).with_suffix(".json")
 PAGE: Final = Path(__file__).parents[1] / "docs" / "quality-responses.md"
 MARK: Final = "<!-- measured -->\n\n"
+RATINGS: Final = Path(__file__).with_name("ratings.json")
+BEGIN, END = "<!-- responses -->\n\n", "\n<!-- end of responses -->"
 _VISIT_US: Final = 1_800_000_000
 
 
@@ -351,10 +353,34 @@ def tables(found: dict[str, Any]) -> str:
     if "joint" in found:
         parts.append(
             "## One encoder for three heads\n\n`python benchmarks/responses.py joint DATA`: ml-100k by time, "
-            f"{found['joint']['n_test']:,} test ratings, means of {len(next(iter(found['joint']['joint'].values())))} seeds [each seed].\n\n"
-            + _joint(found["joint"])
+            f"{found['joint']['n_test']:,} test ratings, means of {_seeds(found['joint'])} seeds [each seed].\n\n" + _joint(found["joint"])
         )
     return "\n\n".join(parts) + "\n"
+
+
+def readme_tables(found: dict[str, Any], ratings: dict[str, Any]) -> str:
+    """What README shows: models of responses on the shop, models of ratings on ml-100k."""
+    rows = sorted(found["shop"]["rows"].items(), key=lambda pair: -pair[1]["gap_closed"])
+    lines = ["| will it be clicked? | source | gap closed | AUC | ECE |", "|---|---|---|---|---|"]
+    for name, row in rows:
+        called = f"{'[`' + name + '`](docs/models/responses.md)' if name in MODELS else name}"
+        area = f"{row['auc']:.4f} [{row['auc_low']:.4f}, {row['auc_high']:.4f}]"
+        source = catalog.entry(name).paper if name in MODELS else ""
+        lines.append(f"|  {called} | {source} | {row['gap_closed']:.3f} | {area} | {row['ece']:.4f} |")
+    lines += ["", "| how will it be rated? | source | RMSE, five folds | RMSE, last fifth | GAUC, last fifth |", "|---|---|---|---|---|"]
+    for name in sorted(catalog.names("ratings"), key=lambda name: np.mean(ratings["kfold"][name]["rmse"])):
+        tail, folds = ratings["user-tail"][name], float(np.mean(ratings["kfold"][name]["rmse"]))
+        figures = [f"{value:.4f} [{low:.4f}, {high:.4f}]" for value, low, high in (tail["rmse"], tail["gauc"])]
+        lines.append(f"|  [`{name}`](docs/models/ratings.md) | {catalog.entry(name).paper} | {folds:.4f} | {' | '.join(figures)} |")
+    for name, row in ratings["surprise"].items():
+        lines.append(f"|  Surprise 1.1.5 {name} | | {np.mean(row['rmse']):.4f} | | |")
+    return "\n".join(lines) + "\n"
+
+
+def with_tables(text: str, found: dict[str, Any], ratings: dict[str, Any]) -> str:
+    """A README with these tables between its marks."""
+    before, rest = text.split(BEGIN)
+    return before + BEGIN + readme_tables(found, ratings) + END + rest.split(END)[1]
 
 
 def _shop(found: dict[str, Any]) -> str:
@@ -388,6 +414,10 @@ def _movielens(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _seeds(found: dict[str, Any]) -> int:
+    return len(next(iter(found["joint"].values())))
+
+
 def _joint(found: dict[str, Any]) -> str:
     lines = ["| head | alone | joint | lost |", "|---|---|---|---|"]
     for name, alone in found["alone"].items():
@@ -414,6 +444,10 @@ def main() -> None:
     if given.what == "table":
         text = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(text[: text.index(MARK) + len(MARK)] + tables(read_results()), encoding="utf-8")
+        ratings = json.loads(RATINGS.read_text(encoding="utf-8"))
+        for name in ("README.md", "README.zh.md"):
+            readme = PAGE.parents[1] / name
+            readme.write_text(with_tables(readme.read_text(encoding="utf-8"), read_results(), ratings), encoding="utf-8")
         return
     key = "shop, calm" if given.calm else given.what
     if given.what == "shop":

@@ -185,6 +185,22 @@ def test_the_figures_of_the_readmes_are_those_of_the_measured_rows() -> None:
         assert text == _of_quality(f"print(quality.with_figures(open({page!r}, encoding='utf-8').read(), quality.read_results()), end='')")
 
 
+def test_the_tables_of_responses_are_those_of_the_measured_rows() -> None:
+    """`python benchmarks/responses.py table` writes them."""
+    ratings = "json.loads(responses.RATINGS.read_text(encoding='utf-8'))"
+    page = _of_responses("print(responses.MARK + responses.tables(responses.read_results()), end='')")
+    assert text_of("quality-responses.md").endswith(page)
+    for name in ("README.md", "README.zh.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        code = f"print(responses.with_tables(open({name!r}, encoding='utf-8').read(), responses.read_results(), {ratings}), end='')"
+        assert text == _of_responses(code)
+
+
+def _of_responses(code: str) -> str:
+    before = "import json, sys; sys.path.insert(0, 'benchmarks'); import responses; "
+    return subprocess.run([sys.executable, "-c", before + code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def _of_quality(code: str) -> str:
     before = "import sys; sys.path.insert(0, 'benchmarks'); import quality; "
     return subprocess.run([sys.executable, "-c", before + code], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from footpath.analysis.report import analyze as analyze
     from footpath.errors import FootpathError as FootpathError
     from footpath.evaluation.protocol import evaluate as evaluate
+    from footpath.evaluation.responses import evaluate_responses as evaluate_responses
     from footpath.events.fetch import fetch as fetch
     from footpath.events.log import EventLog as EventLog
     from footpath.events.readers import read_events as read_events
@@ -30,14 +31,22 @@ if TYPE_CHECKING:
     from footpath.experiments.runs import open_run as open_run
     from footpath.experiments.runs import recommend_from as recommend_from
     from footpath.experiments.runs import train as train
+    from footpath.models.catalog import click_model as click_model
     from footpath.models.catalog import create as create
     from footpath.models.storage import load_model as load_model
     from footpath.models.storage import save_model as save_model
     from footpath.recommender import recommend as recommend
     from footpath.recommender import refit as refit
     from footpath.result import Result as Result
+    from footpath.rules import Rules as Rules
     from footpath.sequences.build import to_sequences as to_sequences
     from footpath.sequences.dataset import SequenceDataset as SequenceDataset
+    from footpath.sequences.impression_splits import split_impressions as split_impressions
+    from footpath.sequences.impressions import Impressions as Impressions
+    from footpath.sequences.impressions import chosen as chosen
+    from footpath.sequences.impressions import from_table as from_table
+    from footpath.sequences.impressions import rated as rated
+    from footpath.sequences.impressions import shown as shown
     from footpath.sequences.splits import split as split
     from footpath.sequences.vocabulary import Vocabulary as Vocabulary
 
@@ -45,6 +54,7 @@ _HOME = {
     "analyze": "analysis.report",
     "FootpathError": "errors",
     "evaluate": "evaluation.protocol",
+    "evaluate_responses": "evaluation.responses",
     "fetch": "events.fetch",
     "EventLog": "events.log",
     "read_events": "events.readers",
@@ -55,14 +65,22 @@ _HOME = {
     "open_run": "experiments.runs",
     "recommend_from": "experiments.runs",
     "train": "experiments.runs",
+    "click_model": "models.catalog",
     "create": "models.catalog",
     "load_model": "models.storage",
     "save_model": "models.storage",
     "recommend": "recommender",
     "refit": "recommender",
     "Result": "result",
+    "Rules": "rules",
     "to_sequences": "sequences.build",
     "SequenceDataset": "sequences.dataset",
+    "Impressions": "sequences.impressions",
+    "chosen": "sequences.impressions",
+    "from_table": "sequences.impressions",
+    "rated": "sequences.impressions",
+    "shown": "sequences.impressions",
+    "split_impressions": "sequences.impression_splits",
     "split": "sequences.splits",
     "Vocabulary": "sequences.vocabulary",
 }

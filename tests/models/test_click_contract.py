@@ -19,7 +19,10 @@ from footpath.sequences.impressions import Impressions
 from footpath.statistics import auc
 
 QUICK_RESPONSE: dict[str, Any] = {"dim": 8, "epochs": 6, "batch_size": 64, "learning_rate": 0.01}
-QUICK: dict[str, dict[str, Any]] = {"bst": QUICK_RESPONSE | {"epochs": 15}}
+QUICK: dict[str, dict[str, Any]] = {
+    "stacking": {"models": "gradient_boosting,logistic_regression", "fields": "gradient_boosting.fewest=10"},
+    "bst": QUICK_RESPONSE | {"epochs": 15},
+}
 HAND_MADE = ("logistic_regression", "gradient_boosting")
 
 

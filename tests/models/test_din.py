@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from copied_weights import batch, by_field, copy, read, vectors
 
 from footpath.errors import ConfigError
+from footpath.models import response_layers
 from footpath.models.din import DIN
-from footpath.models.response_layers import TargetAttention
+from footpath.models.response_layers import Dice, TargetAttention
 
 
 @pytest.mark.parametrize(("variant", "activation", "softmax"), [("din_a", "relu", False), ("din_b", "dice", True)])
@@ -52,6 +55,42 @@ def test_padding_is_not_among_what_dice_standardises_over() -> None:
     history[~short] = 100.0
     attention.rest[0].norm.reset_running_stats()
     torch.testing.assert_close(attention.weights(targets, history, short, torch.arange(2)), before)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize(("hidden", "outputs"), [((6,), 1), ((6,), 3), ((6, 5), 1)])
+def test_pieces_give_the_weights_and_gradients_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, hidden: tuple[int, ...], outputs: int, padded: bool, training: bool
+) -> None:
+    monkeypatch.setattr(response_layers, "_CHUNK", 2 * 7 * 6)  # two rows a piece
+    torch.manual_seed(0)
+    attention = TargetAttention(4, hidden, outputs=outputs).double().train(training)
+    for layer in attention.modules():
+        if isinstance(layer, Dice):
+            torch.nn.init.normal_(layer.alpha)
+    naive = deepcopy(attention)
+    targets = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
+    history = (3 + torch.randn(9, 7, 4, dtype=torch.float64)).requires_grad_()
+    real = torch.arange(7) < (torch.arange(9)[:, None] - 1 if padded else torch.full((9, 1), 7))
+    q, k = targets[:, None].expand(9, 7, 4), history
+    expected = naive.rest(naive.first(torch.cat([q, k, q - k, q * k], 2))[real])
+    found = attention.scores(targets, history, real, torch.arange(9))[0][real]
+    torch.testing.assert_close(found, expected)
+    drawn = torch.randn_like(found)
+    ours = torch.autograd.grad((found * drawn).sum(), [targets, history, *attention.parameters()])
+    torch.testing.assert_close(ours, torch.autograd.grad((expected * drawn).sum(), [targets, history, *naive.parameters()]))
+    torch.testing.assert_close(list(attention.buffers()), list(naive.buffers()))
+
+
+def test_a_batch_without_an_event_leaves_what_dice_remembers() -> None:
+    attention = TargetAttention(4, (6,)).train()
+    before = deepcopy(list(attention.buffers()))
+    pooled = attention(torch.randn(3, 4), torch.randn(3, 2, 4), torch.zeros(3, 2, dtype=torch.bool), torch.arange(3))
+    pooled.sum().backward()
+    torch.testing.assert_close(pooled.detach(), torch.zeros(3, 4))
+    torch.testing.assert_close(list(attention.buffers()), before)
+    assert all(bool(weight.grad.isfinite().all()) for weight in attention.parameters() if weight.grad is not None)
 
 
 def test_attention_takes_widths() -> None:

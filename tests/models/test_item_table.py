@@ -13,7 +13,7 @@ from torch import nn
 
 from footpath.errors import ConfigError
 from footpath.models import item_table
-from footpath.models.item_table import ItemTable, Parts
+from footpath.models.item_table import ItemTable, Parts, rows_of
 from footpath.models.item_text import text_vectors, whiten
 from footpath.sequences.dataset import ItemFeatures
 from footpath.training.adamw import AdamW
@@ -115,6 +115,18 @@ def test_gradients_of_rows_equal_those_of_the_whole_table(parts: Parts, sparse: 
         assert parameter.grad.is_sparse == (sparse and name != "project.weight")
     for name in {"weight", "delta"} & set(gradients(found)):
         assert gradients(found)[name].any(dim=1).nonzero()[:, 0].tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(40,), (5, 8), (0,)])
+@pytest.mark.parametrize("padding", [True, False])
+def test_rows_have_the_gradient_of_an_embedding(padding: bool, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    weight = torch.randn(6, 3, dtype=dtype, requires_grad=True)
+    indexes = torch.randint(0, 5, shape)
+    drawn = torch.randn(*shape, 3, dtype=dtype)
+    (expected,) = torch.autograd.grad((F.embedding(indexes, weight, padding_idx=0 if padding else None) * drawn).sum(), weight)
+    (found,) = torch.autograd.grad((rows_of(weight, indexes, padding=padding) * drawn).sum(), weight)
+    torch.testing.assert_close(found, expected)
 
 
 @every

@@ -90,6 +90,7 @@ _MODELS: Mapping[str, Entry] = {
     "din": Entry("din", "DIN", "response", "Zhou et al., KDD 2018", extra="models"),
     "dien": Entry("dien", "DIEN", "response", "Zhou et al., AAAI 2019", extra="models"),
     "bst": Entry("bst", "BST", "response", "Chen et al., DLP-KDD 2019", extra="models"),
+    "stacking": Entry("stacking", "Stacking", "response", "Wolpert, Neural Networks 1992", extra="models"),
     "response_head": Entry("response_head", "ResponseHead", "response", "Pi et al., CIKM 2020", extra="models"),
 }
 

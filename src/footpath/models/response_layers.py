@@ -263,9 +263,9 @@ class _DiceAttention(torch.autograd.Function):
         buffer = rows.new_empty(min(step, r) * length, width)
         places = rows.new_empty(min(step, r) if fixed and not kept else r, length, width)
         gates = torch.empty_like(places) if kept else rows.new_empty(min(step, r), length, width)
-        parts = list(zip(targets.split(step), rows.split(step), queries.split(step), found.split(step), strict=True))
-        of_places = places.split(step) if kept or not fixed else [places[: len(k)] for _, k, _, _ in parts]
-        of_gates = gates.split(step) if kept else [gates[: len(k)] for _, k, _, _ in parts]
+        parts = list(zip(_split(targets, step), _split(rows, step), _split(queries, step), _split(found, step), strict=True))
+        of_places = _split(places, step) if kept or not fixed else [places[: len(k)] for _, k, _, _ in parts]
+        of_gates = _split(gates, step) if kept else [gates[: len(k)] for _, k, _, _ in parts]
 
         def product(q: Tensor, k: Tensor, of_q: Tensor, out: Tensor) -> Tensor:
             own = torch.addcmul(base, of_product, q[:, None])  # (R, H, D): the weights of k differ by q
@@ -274,7 +274,7 @@ class _DiceAttention(torch.autograd.Function):
         count = 0
         if mean is None or variance is None:
             moments = _Moments(width, rows, buffer)
-            of_shown = [None] * len(parts) if shown is None else [part.reshape(1, -1) for part in shown.split(step)]
+            of_shown = [None] * len(parts) if shown is None else [part.reshape(1, -1) for part in _split(shown, step)]
             for (q, k, of_query, _), z, there in zip(parts, of_places, of_shown, strict=True):
                 moments.add(product(q, k, of_query, z), there)
             mean, variance, count = moments.result()
@@ -297,7 +297,7 @@ class _DiceAttention(torch.autograd.Function):
         width, outputs, step = len(first), len(weight), ctx.step
         gated, plain = weight * (1 - alpha), weight * alpha  # (O, H)
         d_found = d_found if shown is None else d_found * shown[:, :, None]
-        flat = [x.reshape(-1, x.shape[2]).split(step * rows.shape[1]) for x in (places, gates, d_found)]
+        flat = [_split(x.reshape(-1, x.shape[2]), step * rows.shape[1]) for x in (places, gates, d_found)]
         one, two = rows.new_empty(2, len(flat[0][0]), width)
         # sums over places of the gradient times z, z gate, and, with slope = z gate (1 - gate), slope and slope z
         with_z, with_gated, with_slope, with_both = rows.new_zeros(4, outputs, width)
@@ -324,8 +324,8 @@ class _DiceAttention(torch.autograd.Function):
         base = of_k - of_gap
         d_rows, d_targets, d_queries = torch.empty_like(rows), torch.empty_like(targets), targets.new_empty(len(targets), width)
         d_base, d_product = torch.zeros_like(base), torch.zeros_like(base)
-        by_row = [x.split(step) for x in (targets, rows, d_targets, d_rows, d_queries)]
-        of_shown = [None] * len(by_row[0]) if shown is None else shown[:, :, None].split(step)
+        by_row = [_split(x, step) for x in (targets, rows, d_targets, d_rows, d_queries)]
+        of_shown = [None] * len(by_row[0]) if shown is None else _split(shown[:, :, None], step)
         for z, inner, d, q, k, d_q, d_k, d_query, there in zip(*flat, *by_row, of_shown, strict=True):
             d_z = one[: len(z)]
             if outputs == 1:
@@ -359,6 +359,10 @@ class _DiceAttention(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _split(x: Tensor, size: int) -> tuple[Tensor, ...]:
+    return x.split(size)  # type: ignore[no-untyped-call]
 
 
 class _Moments:
@@ -455,7 +459,7 @@ class TargetAttention(nn.Module):
         found, shown = self.scores(targets, history, real, question)
         scores = found[:, :, 0]
         if not self.softmax:
-            return scores.masked_fill(~shown, 0.0)
+            return scores if bool(shown.all()) else scores.masked_fill(~shown, 0.0)
         return softmax_over(scores, shown)
 
     def forward(
