@@ -68,15 +68,15 @@ def load_model(directory: Path) -> Recommender:
     Raises RunError where a file is missing, damaged, foreign or of a newer version, or where the model answers another question than which
     items come next (`load_click_model` loads it); MissingExtraError.
     """
-    return _load(directory, ("items",), "load_click_model")
+    return _load(directory, "predict", "score", "load_click_model")
 
 
 def load_click_model(directory: Path) -> ClickModel:
     """`load_model` of a model that says how likely an act on an item is, or how it is rated."""
-    return _load(directory, ("responses", "ratings"), "load_model")
+    return _load(directory, "score", "predict", "load_model")
 
 
-def _load(directory: Path, answers: tuple[str, ...], otherwise: str) -> Any:
+def _load(directory: Path, foreign: str, own: str, otherwise: str) -> Any:
     directory = Path(directory)
     manifest = _read_manifest(directory / _MANIFEST)
     for file, expected in manifest["sha256"].items():
@@ -85,9 +85,9 @@ def _load(directory: Path, answers: tuple[str, ...], otherwise: str) -> Any:
         if (found := _sha256(directory / file)) != expected:
             raise RunError(f"{directory / file} is damaged: its SHA-256 is {found[:12]}..., not {expected[:12]}...; {_AGAIN}")
     try:
-        if catalog.entry(manifest["name"]).answers not in answers:
-            raise RunError(f"{directory} holds {manifest['name']}, a model that answers another question: load it with {otherwise}")
         model: Any = catalog.create(manifest["name"], **manifest["hyperparameters"])
+        if hasattr(model, foreign) and not hasattr(model, own):
+            raise RunError(f"{directory} holds {manifest['name']}, a model that answers another question: load it with {otherwise}")
         state = load_file(directory / _WEIGHTS)
         ids = pq.read_table(directory / _ITEMS)["item_id"].combine_chunks()
         return model.restore(Vocabulary(ids), state)
