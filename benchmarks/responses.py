@@ -372,7 +372,7 @@ def readme_tables(found: dict[str, Any], ratings: dict[str, Any]) -> str:
         tail, folds = ratings["user-tail"][name], float(np.mean(ratings["kfold"][name]["rmse"]))
         figures = [f"{value:.4f} [{low:.4f}, {high:.4f}]" for value, low, high in (tail["rmse"], tail["gauc"])]
         lines.append(f"|  [`{name}`](docs/models/ratings.md) | {catalog.entry(name).paper} | {folds:.4f} | {' | '.join(figures)} |")
-    for name, row in ratings["surprise"].items():
+    for name, row in ratings["surprise"]["models"].items():
         lines.append(f"|  Surprise 1.1.5 {name} | | {np.mean(row['rmse']):.4f} | | |")
     return "\n".join(lines) + "\n"
 
