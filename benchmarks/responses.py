@@ -68,7 +68,7 @@ RESULTS: Final = Path(__file__).with_suffix(".json")
 PAGE: Final = Path(__file__).parents[1] / "docs" / "quality-responses.md"
 MARK: Final = "<!-- measured -->\n\n"
 RATINGS: Final = Path(__file__).with_name("ratings.json")
-BEGIN, END = "<!-- responses -->\n\n", "\n<!-- end of responses -->"
+BEGIN, END = "<!-- responses -->\n\n", "<!-- end of responses -->"
 _VISIT_US: Final = 1_800_000_000
 
 
@@ -380,7 +380,7 @@ def readme_tables(found: dict[str, Any], ratings: dict[str, Any]) -> str:
 def with_tables(text: str, found: dict[str, Any], ratings: dict[str, Any]) -> str:
     """A README with these tables between its marks."""
     before, rest = text.split(BEGIN)
-    return before + BEGIN + readme_tables(found, ratings) + END + rest.split(END)[1]
+    return before + BEGIN + readme_tables(found, ratings) + "\n" + END + rest.split(END)[1]
 
 
 def _shop(found: dict[str, Any]) -> str:
