@@ -339,7 +339,7 @@ def tables(found: dict[str, Any]) -> str:
         flag = " --calm" if shop["calm"] else ""
         parts.append(
             f"## The simulated shop, {'without' if shop['calm'] else 'with'} drift\n\n"
-            f"`python benchmarks/responses.py shop --events {shop['events']} --seed {shop['seed']}{flag}`: {drift}; "
+            f"`python benchmarks/responses.py shop --events {shop['events']} --seed {shop['seed']}{flag}{_only(shop)}`: {drift}; "
             f"protocol time, {shop['n_train']:,} training impressions, {shop['n_test']:,} test impressions of {shop['n_users']:,} users, "
             f"{shop['clicks']:,} clicked; calibrated on validation.\n\n{_shop(shop)}\n\n{_paired(shop)}"
         )
@@ -381,6 +381,12 @@ def with_tables(text: str, found: dict[str, Any], ratings: dict[str, Any]) -> st
     """A README with these tables between its marks."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + readme_tables(found, ratings) + "\n" + END + rest.split(END)[1]
+
+
+def _only(found: dict[str, Any]) -> str:
+    """The option that names the models, where not all were measured."""
+    names = [name for name in found["rows"] if name in MODELS]
+    return "" if len(names) == len(MODELS) else f" --models {','.join(names)}"
 
 
 def _shop(found: dict[str, Any]) -> str:
