@@ -19,6 +19,7 @@ NOT_MODELS = {
     "storage",
     "histories",
     "layers",
+    "members",
     "item_table",
     "item_text",
     "network",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -168,6 +170,24 @@ def test_a_run_is_opened_for_what_it_answers(run: responses.ResponseRun, store: 
     other = runs.train(store, "popularity", tmp_path / "popular")
     with pytest.raises(RunError, match=r"says what comes next: ask it with `footpath recommend"):
         responses.open_response_run(other.path)
+
+
+def test_a_split_without_validation_is_not_calibrated_and_says_so(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = responses.choose_impression_split
+
+    def without(*given: Any, **more: Any) -> Any:
+        parts, why = choose(*given, **more)
+        return dataclasses.replace(parts, validation=None), why
+
+    monkeypatch.setattr(responses, "choose_impression_split", without)
+    run = responses.train(store, "logistic_regression", tmp_path / "run")
+    assert run.record["calibration"] == {}
+    assert run.record["calibration_notes"] == ["nothing is calibrated: protocol 'time' left no validation rows"]
+
+
+def test_a_model_of_responses_is_not_trained_as_one_that_says_what_comes_next(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"din answers another question; a model that says which items come next is one of popularity"):
+        runs.train(store, "din", tmp_path / "run")
 
 
 def test_a_neural_run_goes_on_from_its_checkpoint_and_draws_its_curves(store: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ NOT_MODELS = {
     "catalog",
     "histories",
     "layers",
+    "members",
     "storage",
     "item_table",
     "item_text",

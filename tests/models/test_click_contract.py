@@ -177,6 +177,15 @@ def test_labels_that_say_nothing_are_refused(name: str) -> None:
             new(name).fit(one_class)
 
 
+def test_rows_whose_labels_nobody_knows_are_left_out(name: str) -> None:
+    train, test = data(name)
+    unknown = {task: np.where(np.arange(len(test)) % 3 == 0, np.nan, label).astype(np.float32) for task, label in test.labels.items()}
+    held = dataclasses.replace(test, labels=unknown)
+    known = held.take(np.arange(len(test)) % 3 > 0)
+    predicted = [new(name).fit(train, validation=part).predict(test) for part in (held, known)]
+    np.testing.assert_allclose(predicted[0], predicted[1], rtol=1e-4, atol=1e-5)
+
+
 def test_a_hyperparameter_out_of_range_names_itself_and_its_value(name: str) -> None:
     build = catalog.model_class(name)
     for field, default in hyperparameters(new(name)).items():

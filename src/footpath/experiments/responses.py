@@ -34,7 +34,7 @@ from footpath.experiments import runs
 from footpath.experiments.compare import Candidate, named
 from footpath.models import catalog, storage
 from footpath.progress import Progress
-from footpath.recommender import ClickModel, Iterative, Settled, hyperparameters
+from footpath.recommender import ClickModel, Settled, hyperparameters
 from footpath.rules import Rules
 from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.impression_splits import ImpressionSplit, split_impressions
@@ -172,7 +172,7 @@ def compare(
         calibrators: Any = None if calibrate == "none" or VALUE_TASK in rows.labels else calibrate
         if refit_on_validation:
             calibrators = None if calibrators is None else _calibrators(fitted, parts, calibrate)[0]
-            fitted = _again(fitted).fit(parts.refit, progress=tell)
+            fitted = runs.settled(fitted).fit(parts.refit, progress=tell)
         spent = time.process_time() - started
         found += evaluate_responses(fitted, parts, name=candidate.row, calibrator=calibrators, fit_cpu_s=spent, progress=tell, **shared)
     if references:
@@ -181,14 +181,10 @@ def compare(
     return response_report(found, parts, comparisons, data=log.name)
 
 
-def _again(fitted: ClickModel) -> ClickModel:
-    """An unfitted model with what validation chose."""
-    return fitted.settled() if isinstance(fitted, Settled) else type(fitted)(**hyperparameters(fitted))
-
-
 def _calibrators(fitted: ClickModel, parts: ImpressionSplit, method: str) -> tuple[dict[str, Calibrator], list[str]]:
     """By task; and which tasks have too little to be calibrated on, in words."""
-    assert parts.validation is not None
+    if parts.validation is None:
+        return {}, [f"nothing is calibrated: protocol {parts.protocol!r} left no validation rows"]
     predicted = fitted.predict(parts.validation)
     found, notes = {}, []
     for column, task in enumerate(fitted.tasks):
@@ -251,18 +247,17 @@ def train(
     options = dict(options or {})
     rows = examples_for(log, [model], **options, seed=seed)
     parts, why = choose_impression_split(rows, protocol, seed=seed)
-    cpu = time.process_time()
-    held = _kept_in(fresh, unfinished / "held").fit(parts.train, validation=parts.validation, progress=progress)
-    assert parts.validation is not None or calibrate == "none"
+    cpu, started = time.process_time(), time.time()
+    held = runs.kept_in(fresh, unfinished / "held").fit(parts.train, validation=parts.validation, progress=progress)
     calibrators, notes = ({}, []) if calibrate == "none" else _calibrators(held, parts, calibrate)
-    settled = _again(held)
+    settled = runs.settled(held)
     chosen_by: dict[str, Any] = {"by": _SETTLED_BY}
     if isinstance(fresh, Settled):
         n = len(parts.validation or ())
         changed = {name: value for name, value in hyperparameters(settled).items() if value != hyperparameters(fresh)[name]}
         chosen_by = {"by": f"validation of the {parts.protocol} split, {n:,} impressions", "protocol": parts.protocol, "why": why}
         chosen_by |= {"n_impressions": n, "fields": changed}
-    fitted = _kept_in(settled, unfinished / "refit").fit(rows, progress=progress)
+    fitted = runs.kept_in(settled, unfinished / "refit").fit(rows, progress=progress)
     record = {
         "answers": catalog.entry(model).answers,
         "tasks": list(fitted.tasks),
@@ -286,11 +281,9 @@ def train(
             more=record,
         )
         shutil.rmtree(unfinished, ignore_errors=True)
+    else:
+        runs.wait_for(into, started)
     return open_response_run(into)
-
-
-def _kept_in(model: ClickModel, checkpoint: Path) -> ClickModel:
-    return model.observed(checkpoint=checkpoint) if isinstance(model, Iterative) else model
 
 
 def open_response_run(path: Path) -> ResponseRun:

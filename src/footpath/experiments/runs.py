@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,8 @@ from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.splits import from_iso_time
 
 FORMAT = 1
+
+AnyModel = TypeVar("AnyModel", bound="Recommender | ClickModel")
 
 _LONGEST_WAIT_S: Final = 600
 
@@ -94,7 +96,8 @@ def train(
     Raises ConfigError, StoreError, RunError (the directory exists and is not to be overwritten).
     """
     check_target(into, overwrite=overwrite)
-    fresh = catalog.create(model, **(fields or {}))
+    fresh = catalog.recommender(model, **(fields or {}))
+    fitted: Recommender
     unfinished = into.parent / f".{into.name}.unfinished"
     log = open_store(store)
     events = to_sequences(log, event_types=event_types, core=core, seed=seed)
@@ -103,15 +106,15 @@ def train(
     curves: dict[str, Any] = {}
     if isinstance(fresh, Settled):
         parts, why = choose_split(log, event_types=event_types, core=core, seed=seed, repeat=repeat)
-        held = _kept_in(fresh, unfinished / "held").fit(parts.train, validation=parts.validation, progress=progress)
+        held = kept_in(fresh, unfinished / "held").fit(parts.train, validation=parts.validation, progress=progress)
         assert parts.validation is not None
         n = len(parts.validation)
         chosen = {"by": f"validation of the {parts.protocol} split, {n:,} histories", "protocol": parts.protocol, "n_histories": n}
         chosen |= {"why": why, "fields": _changes(fresh, held)}
         curves["held"] = epochs_of(held)
-        fitted = _kept_in(settled(held), unfinished / "refit").fit(events, progress=progress)
+        fitted = kept_in(settled(held), unfinished / "refit").fit(events, progress=progress)
     else:
-        fitted = _kept_in(fresh, unfinished / "refit").fit(events, progress=progress)
+        fitted = kept_in(fresh, unfinished / "refit").fit(events, progress=progress)
     curves["refit"] = epochs_of(fitted)
     cpu_s = round(time.process_time() - cpu, 2)
     data = {"event_types": list(event_types) if event_types else None, "core": core, "seed": seed}
@@ -119,7 +122,7 @@ def train(
         write_run(into, fitted, log, store, events, data=data, chosen=chosen, repeat=repeat, fit_cpu_s=cpu_s, curves=curves)
         shutil.rmtree(unfinished, ignore_errors=True)
     else:
-        _wait_for(into, started)
+        wait_for(into, started)
     return open_run(into)
 
 
@@ -128,7 +131,7 @@ def process_number() -> int:
     return int(os.environ.get("RANK", 0))
 
 
-def _wait_for(run: Path, since: float) -> None:
+def wait_for(run: Path, since: float) -> None:
     """Until the process that writes has written, and not what it replaces."""
     deadline, record = time.monotonic() + _LONGEST_WAIT_S, run / "run.json"
     while not (record.is_file() and record.stat().st_mtime >= since):
@@ -139,12 +142,12 @@ def _wait_for(run: Path, since: float) -> None:
         time.sleep(0.1)
 
 
-def settled(held: Recommender) -> Recommender:
+def settled(held: AnyModel) -> AnyModel:
     """An unfitted model with what validation chose; as it is where validation chose nothing."""
     return held.settled() if isinstance(held, Settled) else type(held)(**hyperparameters(held))
 
 
-def _kept_in(model: Recommender, checkpoint: Path) -> Recommender:
+def kept_in(model: AnyModel, checkpoint: Path) -> AnyModel:
     """The same model, whose next fit can be gone on with after a kill, where it can."""
     return model.observed(checkpoint=checkpoint) if isinstance(model, Iterative) else model
 

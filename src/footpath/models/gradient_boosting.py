@@ -161,7 +161,7 @@ class GradientBoosting:
         found = [_of_history(rows, start, self._categories, self.max_len) for start in range(0, len(rows), _ROWS_AT_ONCE)]
         return np.concatenate([*parts, np.concatenate(found)], axis=1)
 
-    def _with_rate(self, made: Float32[np.ndarray, "R F"], rates: Float32[np.ndarray, "R 2"]) -> Float32[np.ndarray, "R F+2"]:
+    def _with_rate(self, made: Float32[np.ndarray, "R F"], rates: Float32[np.ndarray, "R 2"]) -> Float32[np.ndarray, "R F+1"]:
         return np.concatenate([made, rates[:, :1]], axis=1)
 
 

@@ -15,7 +15,6 @@ learning methods", SIGIR 2009 (https://doi.org/10.1145/1571941.1572114).
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -26,9 +25,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from scipy.stats import rankdata
 
-from footpath.errors import ConfigError, DataError, NotFittedError, RunError, did_you_mean
+from footpath.errors import ConfigError, DataError, NotFittedError, RunError
 from footpath.models import catalog
 from footpath.models.histories import check_histories
+from footpath.models.members import member_labels, member_settings
 from footpath.progress import Progress
 from footpath.recommender import Iterative, Recommender, Settled, Watch, hyperparameters, masked, top_k
 from footpath.sequences.dataset import SequenceDataset
@@ -52,8 +52,6 @@ _NO_CANDIDATE: Final = np.float32(-1e30)
 _STEPS: Final = (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 _RANK_OFFSET: Final = 60.0
 _SCORE_BYTES: Final = 32 * 2**20
-
-_SETTING: Final = re.compile(r"\s*(?P<member>[\w-]+)\.(?P<field>\w+)\s*=(?P<value>.*)", re.DOTALL)
 
 
 @dataclass
@@ -215,8 +213,7 @@ class Mixture:
 
     def _labels(self) -> list[str]:
         """How members are called: by name, from the second of a name on with its number."""
-        names = [name.strip() for name in self.models.split(",")]
-        return [name if (n := names[:m].count(name)) == 0 else f"{name}-{n + 1}" for m, name in enumerate(names)]
+        return member_labels([name.strip() for name in self.models.split(",")])
 
     def _settings(self) -> list[tuple[str, dict[str, str]]]:
         """Name and given hyper-parameters of each member; raises ConfigError."""
@@ -230,15 +227,7 @@ class Mixture:
                 catalog.entry(name)
             except ConfigError as error:
                 raise ConfigError(f"models names {name!r}: {error}") from error
-        settings: dict[str, dict[str, str]] = {label: {} for label in self._labels()}
-        for part in re.split(r",(?=\s*[\w-]+\.\w+\s*=)", self.fields) if self.fields.strip() else []:
-            found = _SETTING.fullmatch(part)
-            if found is None:
-                raise ConfigError(f"fields must be of the form 'ease.l2=100,item_knn.neighbours=50', got {part!r}")
-            label = found["member"]
-            if label not in settings:
-                raise ConfigError(f"fields name {label!r}, the members are {', '.join(settings)}{did_you_mean(label, settings)}")
-            settings[label][found["field"]] = found["value"].strip()
+        settings = member_settings(self.fields, self._labels(), "ease.l2=100,item_knn.neighbours=50")
         return list(zip(names, settings.values(), strict=True))
 
     def _new_members(self) -> list[Recommender]:

@@ -176,7 +176,7 @@ class NeuralClickModel(ABC):
         held = None
         if validation is not None and len(validation):
             there = validation.with_tasks([task for task in self.tasks if task in validation.labels])
-            held = self._batches(validation, np.stack([there.labels.get(task, np.full(len(validation), np.nan)) for task in self.tasks], 1))
+            held = self._batches(there, np.stack([there.labels.get(task, np.full(len(there), np.nan)) for task in self.tasks], 1))
         with isolated_seed(self.seed):
             network = self._new_network(train).to(on)
             step = GradientStep(

@@ -10,7 +10,6 @@ regression on log odds.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -20,15 +19,15 @@ from jaxtyping import Float64
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from footpath.errors import ConfigError, NotFittedError, did_you_mean
+from footpath.errors import ConfigError, NotFittedError
 from footpath.models import catalog
+from footpath.models.members import member_labels, member_settings
 from footpath.models.responses import check_impressions, labelled
 from footpath.progress import Progress
 from footpath.recommender import ClickModel, Settled, hyperparameters
 from footpath.sequences.impressions import Impressions
 from footpath.sequences.vocabulary import Vocabulary
 
-_SETTING: Final = re.compile(r"\s*(?P<member>[\w-]+)\.(?P<field>\w+)\s*=(?P<value>.*)", re.DOTALL)
 _EDGE: Final = 1e-6
 _HELD: Final = 0.1
 
@@ -134,24 +133,10 @@ class Stacking:
         return found
 
     def _names(self) -> list[str]:
-        """Of members: a name that comes again gets a number."""
-        found: list[str] = []
-        for name in (part.strip() for part in self.models.split(",")):
-            n = sum(member_name(other) == name for other in found)
-            found.append(f"{name}-{n + 1}" if n else name)
-        return found
+        return member_labels([name.strip() for name in self.models.split(",")])
 
     def _settings(self) -> dict[str, dict[str, str]]:
-        settings: dict[str, dict[str, str]] = {name: {} for name in self._names()}
-        for part in re.split(r",(?=\s*[\w-]+\.\w+\s*=)", self.fields) if self.fields.strip() else []:
-            found = _SETTING.fullmatch(part)
-            if found is None:
-                raise ConfigError(f"fields must be of the form 'gradient_boosting.trees=600', got {part!r}")
-            if found["member"] not in settings:
-                known = f"the members are {', '.join(settings)}{did_you_mean(found['member'], settings)}"
-                raise ConfigError(f"fields name {found['member']!r}, {known}")
-            settings[found["member"]][found["field"]] = found["value"].strip()
-        return settings
+        return member_settings(self.fields, self._names(), "gradient_boosting.trees=600,din.dim=32")
 
     def _new_members(self) -> list[ClickModel]:
         members = []

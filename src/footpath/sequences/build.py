@@ -25,14 +25,14 @@ from footpath.sequences.vocabulary import Vocabulary
 class Aligned:
     """Sequences with further columns of the log, one entry an event, in the order of the sequences.
 
-    places: of each event among all acts of its user, as the log's `position`.
+    places: of each event among all acts of its user, where `position` is among the columns that were asked for.
     counts: events of the log that are not in the sequences, by reason (`without_item`, `impressions` or `other_types`, `below_core`).
     """
 
     dataset: SequenceDataset
-    places: Int64[np.ndarray, " E"]
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    places: Int64[np.ndarray, " E"] | None = None
 
 
 def to_sequences(
@@ -59,7 +59,9 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
     for name in event_types or ():
         if name not in EVENT_TYPES:
             raise ConfigError(f"no event type {name!r}{did_you_mean(name, EVENT_TYPES)}; there are: {', '.join(EVENT_TYPES)}")
-    wanted = ["user_id", "item_id", "event_type", "position", "value", *(["timestamp"] if log.has_clock else []), *columns]
+    wanted = ["user_id", "item_id", "event_type", "position", "value", *(["timestamp"] if log.has_clock else [])]
+    further = [name for name in columns if name not in wanted]
+    wanted += further
     acts = log.table
     typed = acts.filter(_chosen(acts, event_types))
     n_acts, n_typed = acts.count().to_pyarrow().as_py(), typed.count().to_pyarrow().as_py()
@@ -85,7 +87,8 @@ def aligned(log: EventLog, columns: Sequence[str], *, event_types: Sequence[str]
         "without_item": n_typed - table.num_rows,
         "below_core": table.num_rows - dataset.n_events,
     }
-    return Aligned(dataset, arranged.numbers(positions), {name: arranged.strings(table[name]) for name in columns}, counts)
+    places = arranged.numbers(positions) if "position" in columns else None
+    return Aligned(dataset, {name: arranged.strings(table[name]) for name in further}, counts, places)
 
 
 def acts_of(

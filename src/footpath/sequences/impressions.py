@@ -449,7 +449,7 @@ def _aligned_or_none(log: EventLog, history_types: Sequence[str] | None, seed: i
     acts = log.table
     if not acts.filter(acts.event_type.isin(kinds) & acts.item_id.notnull()).limit(1).count().to_pyarrow().as_py():
         return None
-    return aligned(log, (), event_types=kinds, seed=seed)
+    return aligned(log, ("position",), event_types=kinds, seed=seed)
 
 
 def _with_queries(log: EventLog) -> EventLog:
