@@ -15,6 +15,7 @@ from footpath.errors import ConfigError, DataError, NotFittedError
 from footpath.evaluation.predictions import log_loss, rmse
 from footpath.models import catalog, storage
 from footpath.recommender import ClickModel, hyperparameters
+from footpath.sequences.dataset import SequenceDataset
 from footpath.sequences.impressions import Impressions
 from footpath.statistics import auc
 
@@ -145,6 +146,19 @@ def test_strangers_and_unknown_items_get_an_answer(name: str, model: ClickModel)
     few = test.take(np.arange(6))
     strange = dataclasses.replace(few, lengths=np.zeros(6, np.int64), items=np.array([0, 0, 0, 1, 2, 3], np.int32))
     assert np.isfinite(model.predict(strange)).all()
+
+
+def test_a_history_of_ids_alone_and_no_history_at_all_get_an_answer(name: str) -> None:
+    train, test = data(name)
+    trails_of = dataclasses.replace(train.histories, types=np.where(np.arange(train.histories.n_events) % 2, 1, 2).astype(np.int8))
+    model = new(name).fit(dataclasses.replace(train, histories=trails_of))  # which has learned to read types, times and values
+    few = test.take(np.arange(6))
+    for trails in ([["t0-1", "t0-2"]] * 6, [[]] * 6):
+        histories = SequenceDataset.from_lists(trails, test.vocabulary)
+        bare = dataclasses.replace(
+            few, histories=histories, rows=np.arange(6), lengths=histories.lengths, user_columns=pa.table({}), times=None, events=None
+        )
+        assert np.isfinite(model.predict(bare)).all()
 
 
 def test_missing_columns_are_unknown(name: str, model: ClickModel) -> None:

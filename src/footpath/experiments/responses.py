@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -153,6 +153,7 @@ def compare(
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"model {name!r} is named {names.count(name)} times; name each once")
+    _check_method(calibrate)
     models = [catalog.click_model(candidate.name, **candidate.fields) for candidate in candidates]
     options = dict(options or {})
     threshold = options.get("threshold")
@@ -179,6 +180,12 @@ def compare(
         found += evaluate_references(parts, **shared)
     comparisons = compare_responses(found, names[0], seed=seed) if len({row.model for row in found}) > 1 else []
     return response_report(found, parts, comparisons, data=log.name)
+
+
+def _check_method(calibrate: str) -> None:
+    """Before anything is fitted. Raises ConfigError."""
+    if calibrate not in (known := ("none", *get_args(Method))):
+        raise ConfigError(f"no calibration method {calibrate!r}{did_you_mean(calibrate, known)}; there are: {', '.join(known)}")
 
 
 def _calibrators(fitted: ClickModel, parts: ImpressionSplit, method: str) -> tuple[dict[str, Calibrator], list[str]]:
@@ -241,6 +248,7 @@ def train(
     on everything. Raises ConfigError, DataError, StoreError, RunError.
     """
     runs.check_target(into, overwrite=overwrite)
+    _check_method(calibrate)
     fresh = catalog.click_model(model, **(fields or {}))
     unfinished = into.parent / f".{into.name}.unfinished"
     log = open_store(store)

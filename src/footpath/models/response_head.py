@@ -29,7 +29,7 @@ from footpath.models.network import Network, SideInputs
 from footpath.models.neural_click_model import Joined, NeuralClickModel, widths
 from footpath.models.response_layers import ColumnVectors, HistoryVectors, TargetAttention, perceptron, same
 from footpath.sequences.dataset import SequenceDataset
-from footpath.training.batches import history_batches
+from footpath.training.batches import Events, history_batches
 from footpath.training.impression_batches import ImpressionBatch
 from footpath.training.losses import softmax_loss
 
@@ -173,12 +173,12 @@ class _Network(Joined):
             now = [last[batch.question], (last[batch.question] * target).sum(1, keepdim=True)]
             history = history + states
         events, real, question, rows = batch.events.items[batch.question], batch.real, batch.question, history
-        types = None if batch.events.types is None or "type" not in self.history.names else batch.events.types[question]
+        types = _types(batch.events)[question]
         if batch.found is not None and batch.n_found is not None:
             older = torch.arange(batch.found.items.shape[1], device=real.device) < batch.n_found[:, None]
             rows = torch.cat([history[question], self.history.found(batch)], 1)
             events, real = torch.cat([events, batch.found.items], 1), torch.cat([real[question], older], 1)
-            types = None if types is None or batch.found.types is None else torch.cat([types, batch.found.types], 1)
+            types = torch.cat([types, _types(batch.found)], 1)
             question = torch.arange(len(question), device=question.device)
         marks = same(self.history, events, batch.items)
         scores, shown = self.attention.scores(self.query(target), rows, real, question, marks)
@@ -187,12 +187,17 @@ class _Network(Joined):
         rows = rows if len(question) == len(rows) else rows.index_select(0, question)
         matched = torch.bmm(weights.transpose(1, 2), rows) / (1 + total[:, :, None])  # (R, H, D)
         alike = (matched * target[:, None, :]).sum(2)
-        counts = _counts(marks, shown, types).log1p()
+        counts = _counts(marks, shown, types if "type" in self.history.names else None).log1p()
         return self.deep(torch.cat([target, *now, matched.flatten(1), alike, total.log1p(), counts, columns.flatten(1)], 1))
 
 
+def _types(events: Events) -> Int64[Tensor, "B L"]:
+    """Of events; `other` where a history of ids alone does not say."""
+    return torch.zeros_like(events.items) if events.types is None else events.types
+
+
 def _counts(marks: Float[Tensor, "R L 2"], shown: Bool[Tensor, "R L"], types: Int64[Tensor, "R L"] | None) -> Float[Tensor, "R C"]:
-    """How many events of each type there are in all, on the item, and on its category; of one type where the log has none."""
+    """How many events of each type there are in all, on the item, and on its category; types: None for all as of one."""
     every = shown.to(marks.dtype)[:, :, None]
     kinds = every if types is None else F.one_hot(types, len(EVENT_TYPES)).to(marks.dtype) * every  # (R, L, T)
     return torch.bmm(torch.cat([marks, every], 2).transpose(1, 2), kinds).flatten(1)
