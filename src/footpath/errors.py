@@ -10,6 +10,7 @@ FootpathError
 ├── RunError           a run directory: missing, newer, damaged weights
 ├── NotFittedError     a model was asked before it was fitted
 ├── FetchError         a public data set could not be had or failed its checksum
+├── EncoderError       a text encoder or its server gave no vectors
 └── MissingExtraError  an optional dependency is not installed
 
 Each message names the value, the place and the next step. The command line prints it and exits with status 2.
@@ -63,6 +64,10 @@ class FetchError(FootpathError):
 
 class UnreachableError(FetchError):
     """No source of a public data set could be reached."""
+
+
+class EncoderError(FootpathError):
+    """A text encoder, or the server behind one, gave no vectors."""
 
 
 class MissingExtraError(FootpathError):

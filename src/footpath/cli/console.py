@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from rich.table import Table
 
 from footpath.errors import ConfigError
 from footpath.progress import Progress
+
+if TYPE_CHECKING:
+    from footpath.llm.gateway import Gateway
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
@@ -36,6 +39,30 @@ Negatives = Annotated[int | None, typer.Option(help="Of --examples next: items d
 ContextColumns = Annotated[
     list[str] | None,
     typer.Option("--context", help="A column that was known when the item was shown, instead of all such; may be repeated."),
+]
+
+Llm = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        metavar="MODEL",
+        help="The language model: none, embedded, the path of a GGUF file, or a URL that speaks OpenAI's API. Without it what FOOTPATH_LLM "
+        "says, else none.",
+    ),
+]
+LlmModel = Annotated[
+    str | None,
+    typer.Option("--llm-model", metavar="NAME", help="The name of the model at that URL. Without it what FOOTPATH_LLM_MODEL says."),
+]
+
+Text = Annotated[
+    str,
+    typer.Option(
+        "--text",
+        metavar="ENCODER",
+        help="What reads item texts for models that use them: auto, tfidf (words), static, minilm (English), e5 (100 languages), none (as "
+        "tfidf), or URL#MODEL of an embeddings server.",
+    ),
 ]
 
 _WIDE = 160  # of what is written to a file or a pipe, where there is no edge to wrap at
@@ -119,6 +146,13 @@ def examples(
     """What was given of the options for examples, by the names that `footpath.experiments.responses.examples` has for them."""
     given = {"source": None if source == "auto" else source, "labels": labels, "threshold": threshold, "negatives": negatives}
     return {name: value for name, value in (given | {"context": context}).items() if value not in (None, [], ())}
+
+
+def gateway(llm: str | None, llm_model: str | None) -> Gateway:
+    """The door to the language model that `--llm` and `--llm-model` or the environment name; raises ConfigError, MissingExtraError."""
+    from footpath.llm.gateway import Gateway, settings_from_environment
+
+    return Gateway(settings_from_environment(llm, llm_model))
 
 
 def pairs(options: Sequence[str], flag: str) -> dict[str, str]:
