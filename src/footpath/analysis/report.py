@@ -82,6 +82,34 @@ class Statement:
         }
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of a narrative: a claim that was computed on the log, under the id by which it can be asked for again.
+
+    n: the denominator behind it. analysis: where the report has the same figure, or nothing.
+    """
+
+    text: Phrase
+    cell: str
+    n: int | None = None
+    analysis: str = ""
+
+
+@dataclass(frozen=True)
+class Narrative:
+    """What the figures of a report come to, in words. refused: what was proposed and did not check true, with the reason."""
+
+    sentences: Sequence[Sentence]
+    refused: Sequence[Phrase] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types."""
+        told = [
+            {"text": str(s.text), "text_zh": s.text.zh, "cell": s.cell, "n": s.n, "analysis": s.analysis or None} for s in self.sentences
+        ]
+        return {"sentences": told, "refused": [{"text": str(text), "text_zh": text.zh} for text in self.refused]}
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """The results of all analyses of a log, and what stands out in them.
@@ -89,7 +117,7 @@ class Report:
     results: by name, in the order of the catalog. not_measured: why, for those that the log does not allow.
     findings, doubts, questions: at most three each, weightiest first. statements: all that hold, of which these are.
     source: what the commands call the store. settings: how the acts were chosen and cut. seconds: how long each analysis took.
-    event_types: those of the acts, most frequent first.
+    event_types: those of the acts, most frequent first. narrative: in words, from whoever checks them; None where nobody was asked.
     """
 
     name: str
@@ -110,6 +138,7 @@ class Report:
     arguments: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
     event_types: Sequence[str] = ()
+    narrative: Narrative | None = None
 
     def html(self, path: str | os.PathLike, *, lang: Lang | None = None) -> Path:
         """Write the report as one HTML file that asks nothing of the network; an older file stays until the new one is whole."""
@@ -128,6 +157,7 @@ class Report:
                 "findings": [s.to_dict() for s in self.findings],
                 "doubts": [s.to_dict() for s in self.doubts],
                 "questions": [s.to_dict() for s in self.questions],
+                **({} if self.narrative is None else {"narrative": self.narrative.to_dict()}),
                 "not_measured": self.not_measured,
                 "results": {name: result.to_dict() for name, result in self.results.items()},
             }

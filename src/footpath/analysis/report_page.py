@@ -35,6 +35,13 @@ WORDS: Final = {
     ),
     "no_doubts": say("Nothing was found that would make the figures misleading.", "未发现会使数字产生误导的情况。"),
     "no_questions": say("None.", "无。"),
+    "narrative": say("In words", "概述"),
+    "refused": say(
+        "{n} of {total} statements were refused: the figure that they state is not the one that was computed again.",
+        "{total} 条陈述中有 {n} 条被拒绝：其数值与重新计算的结果不符。",
+        n="{n}",
+        total="{total}",
+    ),
     "contents": say("Contents", "目录"),
     "only_bots": say("It does not hold without suspected bots, and is not on the front page.", "去除疑似机器人后不成立，故未列入首页。"),
     "stands": say("holds without suspected bots", "去除疑似机器人后仍成立"),
@@ -114,8 +121,29 @@ def _front(report: Report, said: Mapping[str, str], lang: Lang) -> str:
         f'<header class="top"><div class="brand"><span>Footpath</span>{switch}</div>'
         f"<h1>{escape(name[0])}{bdi(report.name)}{escape(name[2])}</h1>"
         f'<p class="lead">{"<br>".join(lines)}</p></header><main>'
-        f'<dl class="figures">{figures}</dl><div class="front">{"".join(columns)}</div>'
+        f'<dl class="figures">{figures}</dl>{_narrative(report, said, lang)}<div class="front">{"".join(columns)}</div>'
     )
+
+
+def _narrative(report: Report, said: Mapping[str, str], lang: Lang) -> str:
+    """The checked sentences, each with the cell that it says, and what was refused."""
+    told = report.narrative
+    if told is None or not (told.sentences or told.refused):
+        return ""
+    items = ""
+    for s in told.sentences:
+        notes = [f"<code>{escape(s.cell)}</code>"]
+        if s.analysis in report.results:
+            notes.append(f'<a href="#{escape(s.analysis)}">{escape(in_language(catalog.entry(s.analysis).title, lang))}</a>')
+        items += f'<li id="{escape(s.cell)}">{escape(in_language(s.text, lang))} <small>{" · ".join(notes)}</small></li>'
+    refused = ""
+    if told.refused:
+        total = len(told.refused) + len(told.sentences)
+        heading = said["refused"].replace("{n}", str(len(told.refused))).replace("{total}", str(total))
+        listed = "".join(f"<li>{escape(sentence(in_language(text, lang), lang))}</li>" for text in told.refused)
+        refused = _folded(heading, f"<ul>{listed}</ul>")
+    heading = f'<h2 id="narrative-title">{escape(said["narrative"])}</h2>'
+    return f'<section class="narrative" aria-labelledby="narrative-title">{heading}<ul class="said">{items}</ul>{refused}</section>'
 
 
 def _headline(h: Headline, said: Mapping[str, str], lang: Lang) -> str:

@@ -33,11 +33,18 @@ def analyze(
     until: Annotated[str | None, typer.Option(help="Only acts before this date or time (UTC).")] = None,
     lang: Annotated[str, typer.Option(help="Of the report: en or zh.")] = "en",
     seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
+    narrative: Annotated[
+        bool, typer.Option("--narrative/--no-narrative", help="Say in checked sentences what the figures come to.")
+    ] = True,
     json: console.Json = False,
 ) -> None:
     """Sessions, funnels, paths, retention, segments, drift and more: what stands out, what to doubt, what to ask next."""
+    from dataclasses import replace
+
     from footpath.analysis import report as reports
+    from footpath.analysis.trail import trail
     from footpath.events.store import open_store
+    from footpath.llm.narrative import narrative as told
     from footpath.page.files import check_target
 
     if format not in ("parquet", "csv"):
@@ -60,21 +67,21 @@ def analyze(
     words = [f"{flag} {shlex.quote(str(value))}" for flag, value in repeated.items() if value is not None]
     words += [f"--set {shlex.quote(f'{name}={value}')}" for name, value in options.items()]
     with console.progress() as progress:
+        acts = trail(
+            open_store(store), by=steps, gap_minutes=gap_minutes, bots=cast(Literal["keep", "drop"], bots), since=since, until=until
+        )
         found = reports.analyze(
-            open_store(store),
+            acts,
             only=names,
             options=options,
-            by=steps,
-            gap_minutes=gap_minutes,
-            bots=cast(Literal["keep", "drop"], bots),
-            since=since,
-            until=until,
             lang=cast(Literal["en", "zh"], lang),
             seed=seed,
             source=str(store),
             arguments=" ".join(words),
             progress=progress,
         )
+        if narrative:
+            found = replace(found, narrative=told(found, acts))
     if report is not None:
         found.html(report)
     if tables is not None:
@@ -103,6 +110,12 @@ def print_findings(found: Report, store: Path) -> None:
         for h in found.headlines
     ]
     console.table(found.name, columns, rows, right=columns[1:])
+    if found.narrative is not None and found.narrative.sentences:
+        console.out.print(f"\n{'概述' if zh else 'In words'}", style="bold")
+        for told in found.narrative.sentences:
+            console.out.print(f"  - {in_language(told.text, found.lang)}  [{told.cell}]", markup=False)
+        for refused in found.narrative.refused:
+            console.out.print(f"  × {sentence(in_language(refused, found.lang), found.lang)}", markup=False)
     for title, statements in (
         ("主要发现" if zh else "What stands out", found.findings),
         ("存疑之处" if zh else "What to doubt", found.doubts),
