@@ -25,6 +25,7 @@ NOT_MODELS = {
     "network",
     "retrieval",
     "reranking",
+    "semantic_ids",
     "sequence_model",
     "features",
     "responses",

@@ -26,6 +26,7 @@ PATTERN = {
     "recurrence": "ring",
     "convolution": "ring",
     "attention": "ring",
+    "generative": "ring",
     "mixture": "ring",
     "neighbours": "clusters",
     "content": "clusters",
@@ -37,6 +38,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "als": {"dim": 8},
     "bpr": {"dim": 8, "epochs": 60, "learning_rate": 0.05},
     "bert4rec": {"dim": 32, "epochs": 200},
+    "tiger": {"dim": 16, "epochs": 40, "batch_size": 16, "learning_rate": 0.01, "levels": 2, "codes": 4},
     "mixture": {"models": "markov,item_knn"},
     "two_stage": {"n_candidates": 12},
 }
