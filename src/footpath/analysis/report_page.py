@@ -121,7 +121,7 @@ def _front(report: Report, said: Mapping[str, str], lang: Lang) -> str:
         f'<header class="top"><div class="brand"><span>Footpath</span>{switch}</div>'
         f"<h1>{escape(name[0])}{bdi(report.name)}{escape(name[2])}</h1>"
         f'<p class="lead">{"<br>".join(lines)}</p></header><main>'
-        f'<dl class="figures">{figures}</dl>{_narrative(report, said, lang)}<div class="front">{"".join(columns)}</div>'
+        f'<dl class="figures">{figures}</dl><div class="front">{"".join(columns)}</div>{_narrative(report, said, lang)}'
     )
 
 

@@ -19,6 +19,7 @@ def best(
     core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the vocabulary, the split and the models.")] = 0,
     repeat: Annotated[bool, typer.Option("--repeat", help="Items of the history may be recommended, and may be the answer.")] = False,
+    text: console.Text = "auto",
     json: console.Json = False,
 ) -> None:
     """Try models from popularity to mixtures of sequence models, keep the best one, and say how good it is."""
@@ -35,6 +36,7 @@ def best(
             core=core,
             seed=seed,
             repeat=repeat,
+            text=text,
             progress=progress,
         )
     figures = found.figures

@@ -35,6 +35,7 @@ def evaluate(
     core: Annotated[int, typer.Option(help="Only users and items with at least that many events.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the vocabulary, the split and the intervals.")] = 0,
     references: Annotated[bool, typer.Option(help="Add the rows that every table needs: popularity, item-kNN, the integer rule.")] = True,
+    text: console.Text = "auto",
     examples: console.Examples = "auto",
     label: console.Labels = None,
     threshold: console.Threshold = None,
@@ -63,6 +64,7 @@ def evaluate(
         from footpath.experiments import responses as of_responses
 
         responses.only_for_items(k=k, metric=metric, repeat=repeat, targets=targets, target_type=target_type, core=core)
+        responses.only_for_items(text=None if text == "auto" else text)
         options = responses.options(examples, label, threshold, negatives, context, event_type)
         with console.progress() as progress:
             found = of_responses.compare(
@@ -111,6 +113,7 @@ def evaluate(
             core=core,
             seed=seed,
             references=references,
+            text=text,
             progress=progress,
         )
     printed = report.to_dict()

@@ -27,6 +27,9 @@ def recommend(
         Path | None, typer.Option(help="For a run of responses or ratings: the run that finds the items which it ranks.")
     ] = None,
     n_candidates: Annotated[int, typer.Option(help="How many of them.")] = 200,
+    items: Annotated[
+        Path | None, typer.Option(help="An item table with items that came after the fit: those that the run does not know are listed too.")
+    ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="An item that is never listed; may be repeated.")] = None,
     pin: Annotated[list[str] | None, typer.Option(metavar="PLACE=ITEM", help="An item at a place, from 1; may be repeated.")] = None,
     per_category: Annotated[int | None, typer.Option(help="So many items of a category at most.")] = None,
@@ -45,8 +48,15 @@ def recommend(
     if record.get("answers", "items") == "items":
         if candidates is not None:
             raise ConfigError(f"{run} finds items by itself: --candidates is for a run of responses or ratings")
-        answer = runs.recommend_from(runs.open_run(run), **asked)
+        opened, told = runs.open_run(run), {}
+        if items is not None:
+            from footpath.experiments.item_text import with_new_items
+
+            opened, told["new_items"] = with_new_items(opened, items)
+        answer = runs.recommend_from(opened, **asked) | told
     else:
+        if items is not None:
+            raise ConfigError(f"{run} is a run of responses or ratings: --items is for a run that finds items by their text")
         found_by = None if candidates is None else runs.open_run(candidates)
         answer = responses.recommend_from(responses.open_response_run(run), candidates=found_by, n_candidates=n_candidates, **asked)
     if json:

@@ -22,6 +22,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of the vocabulary.")] = 0,
     repeat: Annotated[bool, typer.Option("--repeat", help="Recommend items of the history too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")] = False,
+    text: console.Text = "auto",
     examples: console.Examples = "auto",
     label: console.Labels = None,
     threshold: console.Threshold = None,
@@ -42,7 +43,7 @@ def train(
     if responses.answers([model]) == "responses":
         from footpath.experiments import responses as of_responses
 
-        responses.only_for_items(core=core, repeat=repeat)
+        responses.only_for_items(core=core, repeat=repeat, text=None if text == "auto" else text)
         with console.progress() as progress:
             opened = of_responses.train(
                 store,
@@ -78,6 +79,7 @@ def train(
             seed=seed,
             repeat=repeat,
             overwrite=overwrite,
+            text=text,
             progress=progress,
         )
     if runs.process_number() != 0:  # under torchrun one process speaks for all

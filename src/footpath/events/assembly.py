@@ -109,6 +109,14 @@ def assemble(
     return Assembled(everything, new, True, *_abilities(everything))
 
 
+def assemble_items(con: duckdb.DuckDBPyConnection, inputs: Sequence[Input], options: Options, *, scratch: Path) -> None:
+    """Item tables alone, mapped and checked as beside a log, in the table `items` of the main database. Raises DataError, ColumnError."""
+    for n, given in enumerate(inputs):
+        staged = prepare(con, _stage(con, given, f"staging.s{n}", scratch, options, None))
+        _build(con, staged, "items", options, f"staging.t{n}", n, (), True, None)
+    _write_rows(con, [f"staging.t{n}" for n in range(len(inputs))], "items", "item_id")
+
+
 def _abilities(reports: Sequence[SourceReport]) -> tuple[bool, bool, bool]:
     acts = [r for r in reports if r.role in ("events", "test")]
     items = any(r.role == "items" or r.facts for r in reports)

@@ -13,7 +13,7 @@ from ibis.common.exceptions import TableNotFound
 
 from footpath.errors import DataError
 from footpath.events import sql
-from footpath.events.assembly import Assembled, assemble
+from footpath.events.assembly import Assembled, assemble, assemble_items
 from footpath.events.clock import check_unit, check_zone
 from footpath.events.inputs import Input, gather
 from footpath.events.log import EventLog
@@ -61,6 +61,21 @@ def read_events(
     title = name or name_of(inputs)
     result, data = inspect(con, title, done.reports)
     return as_log(con, title, result, data, done)
+
+
+def read_items(source: Any) -> ibis.Table:
+    """An item table without a log, under the contract: `item_id`, `title`, `text`, `category` ... one row an id.
+
+    source: a path, a folder, a frame, or a list of these. Raises DataError, ColumnError.
+    """
+    options = options_of(None, None, None, None, None, None, None)
+    inputs = [given for given in gather(source, "items", options) if given.role == "items"]
+    con = sql.connect()
+    con.execute("CREATE SCHEMA staging")
+    with tempfile.TemporaryDirectory(prefix="footpath-") as scratch:
+        assemble_items(con, inputs, options, scratch=Path(scratch))
+    con.execute("DROP SCHEMA staging CASCADE")
+    return ibis.duckdb.from_connection(con).table("items")
 
 
 def read_table(source: Any, table: str | None = None, **options: Any) -> EventLog:

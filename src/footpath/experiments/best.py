@@ -24,6 +24,7 @@ from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments import runs, tune, validation
 from footpath.experiments.compare import named
+from footpath.experiments.item_text import encoder_for, told, with_text
 from footpath.experiments.ladder import FLOORS, Ladder, Rung
 from footpath.experiments.model_card import model_card
 from footpath.models import catalog
@@ -57,6 +58,7 @@ def best(
     core: int = 1,
     seed: int = 0,
     repeat: bool = False,
+    text: str = "auto",
     progress: Progress | None = None,
 ) -> Best:
     """Climb the ladder within the minutes of wall clock, test the winner once beside the floor rows, and fit it on all events.
@@ -73,9 +75,11 @@ def best(
     if (into / "run.json").is_file():
         raise RunError(f"{into} is a finished run already; read {into / 'MODEL_CARD.md'}, or choose another directory")
     log = open_store(store)
+    encoder = encoder_for(text, log, [("sasrec", {"item_table": "id+text"})])  # as the ladder tries sequence models
+    log = with_text(log, encoder, progress=progress)
     data: dict[str, Any] = {"event_types": list(event_types) if event_types else None, "core": core, "seed": seed}
     parts, why = validation.choose_split(log, protocol, event_types=event_types, core=core, seed=seed, repeat=repeat)
-    asked = {"data": log.name, "fingerprint": log.fingerprint, "protocol": parts.protocol, "repeat": repeat, **data}
+    asked = {"data": log.name, "fingerprint": log.fingerprint, "protocol": parts.protocol, "repeat": repeat, **data, **told(encoder)}
     work = into / "ladder"
     if into.exists() and not (into.is_dir() and {path.name for path in into.iterdir()} <= {"ladder"}):
         raise RunError(f"{into} exists and is not what `footpath best` left; choose another directory")
@@ -158,6 +162,7 @@ def _search(
         },
         repeat=repeat,
         fit_cpu_s=fit_cpu_s,
+        more={name: value for name, value in asked.items() if name == "text"},
         texts={"best.json": json.dumps(figures, ensure_ascii=False, indent=2) + "\n", "MODEL_CARD.md": card},
     )
     return Best(runs.open_run(into), figures, card)

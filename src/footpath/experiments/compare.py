@@ -15,6 +15,7 @@ from footpath.evaluation.protocol import Comparison, Evaluation, FittedOn, Repor
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments import validation
+from footpath.experiments.item_text import encoder_for, with_text
 from footpath.experiments.runs import Run
 from footpath.models import catalog
 from footpath.progress import Progress
@@ -55,13 +56,14 @@ def compare(
     seed: int = 0,
     references: bool = True,
     against: str | None = None,
+    text: str = "auto",
     progress: Progress | None = None,
 ) -> Report:
     """Fit every candidate on the same training events, rank the whole catalogue after the same test histories, and compare in pairs.
 
     Models that stop early choose on validation; with `refit_on_validation` each is then fitted again with the validation events.
     references: add the rows of `REFERENCES` that were not asked for. Paired tests on ndcg@k are against the row that `against` names,
-    the best reference row where None.
+    the best reference row where None. text: the encoder of item texts, as `item_text.encoder_for` takes it.
     Raises ConfigError, DataError; every option is checked before anything is fitted.
     """
     if k < 1:
@@ -77,6 +79,8 @@ def compare(
         validation.check_items(candidate.name, "this table")
     parse_metrics(metrics, k)
     models = [catalog.create(candidate.name, **candidate.fields) for candidate in wanted]
+    read_by = [(candidate.name, hyperparameters(model)) for candidate, model in zip(wanted, models, strict=True)]
+    log = with_text(log, encoder_for(text, log, read_by), progress=progress)
     parts = split(log, protocol, repeat=repeat, targets=targets, event_types=event_types, target_types=target_types, core=core, seed=seed)
     rows = []
     for candidate, model in zip(wanted, models, strict=True):

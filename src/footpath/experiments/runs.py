@@ -32,8 +32,9 @@ from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments.curves import epochs_of as epochs_of
 from footpath.experiments.curves import page
-from footpath.experiments.reasons import because
+from footpath.experiments.item_text import encoder_for, told, with_text
 from footpath.experiments.validation import choose_split
+from footpath.llm.deletion import because
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import ClickModel, Iterative, Recommender, Settled, hyperparameters, recommend
@@ -87,9 +88,12 @@ def train(
     seed: int = 0,
     repeat: bool = False,
     overwrite: bool = False,
+    text: str = "auto",
     progress: Progress | None = None,
 ) -> Run:
     """Fit a model on all events of a store, ready to recommend, and write the run in one step.
+
+    text: the encoder of item texts, as `item_text.encoder_for` takes it; only what reads item texts meets its vectors.
 
     A model that needs validation (its number of epochs, say) is first fitted on the past of the split that `validation.choose_split`
     takes, and then again on everything.
@@ -100,6 +104,8 @@ def train(
     fitted: Recommender
     unfinished = into.parent / f".{into.name}.unfinished"
     log = open_store(store)
+    encoder = encoder_for(text, log, [(model, hyperparameters(fresh))])
+    log = with_text(log, encoder, progress=progress)
     events = to_sequences(log, event_types=event_types, core=core, seed=seed)
     cpu, started = time.process_time(), time.time()
     chosen: dict[str, Any] = {"by": "the hyper-parameters as given; nothing was chosen on validation"}
@@ -119,7 +125,8 @@ def train(
     cpu_s = round(time.process_time() - cpu, 2)
     data = {"event_types": list(event_types) if event_types else None, "core": core, "seed": seed}
     if process_number() == 0:
-        write_run(into, fitted, log, store, events, data=data, chosen=chosen, repeat=repeat, fit_cpu_s=cpu_s, curves=curves)
+        how = {"data": data, "chosen": chosen, "repeat": repeat, "fit_cpu_s": cpu_s, "curves": curves, "more": told(encoder)}
+        write_run(into, fitted, log, store, events, **how)  # type: ignore[arg-type]
         shutil.rmtree(unfinished, ignore_errors=True)
     else:
         wait_for(into, started)

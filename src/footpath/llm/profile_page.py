@@ -27,6 +27,7 @@ WORDS: Final = {
     "hours": Phrase("Hours beside the whole log (UTC)", "各时段占比与整个日志对照（UTC）"),
     "weekdays": Phrase("Weekdays beside the whole log (UTC)", "各星期占比与整个日志对照（UTC）"),
     "all": Phrase("the whole log", "整个日志"),
+    "of": Phrase("Of a log with ", "所在日志："),
     "foot": Phrase(
         "Every line is a claim that was computed on the log; its cell names the value. Figures with fewer than 30 cases say so.",
         "每一行都是在日志上算出的断言；其编号指向该数值。样本不足 30 的数字均已注明。",
@@ -41,7 +42,7 @@ def page(profile: Profile, checker: Checker, *, lang: Lang = "en") -> str:
     title = f"{said['title']}{' ' if lang == 'en' else ''}{who}"
     charts: dict[str, Any] = {}
     meta = in_language(checker.trail.meta(""), lang)
-    lead = "<br>".join(escape(sentence(meta[key], lang)) for key in ("population", "window", "sessions"))
+    lead = said["of"] + "<br>".join(escape(sentence(meta[key], lang)) for key in ("population", "window", "sessions"))
     figures = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _headlines(profile, lang))
     pictures = "".join(_picture(name, chart, said, charts, lang) for name, chart in _charts(profile, checker).items())
     told = ""

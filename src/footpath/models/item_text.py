@@ -6,15 +6,17 @@ TF-IDF as in Salton, Buckley, "Term-weighting approaches in automatic text retri
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from scipy.linalg import lu
 from scipy.sparse.linalg import norm
 
@@ -41,26 +43,59 @@ def words(text: str) -> Iterator[str]:
             yield found
 
 
+@dataclass(frozen=True, eq=False)
+class WordWeights:
+    """The words that a fit met, by column, and how much each tells items apart: what it takes to read further items alike."""
+
+    columns: Mapping[str, int]
+    idf: Float32[np.ndarray, " W"]
+
+    @classmethod
+    def of(cls, features: ItemFeatures) -> WordWeights:
+        """Of all words of these items: `log(1 + N / df)`."""
+        columns: dict[str, int] = {}
+        items_with: Counter[int] = Counter()
+        for i in range(1, len(features.titles)):
+            items_with.update({columns.setdefault(token, len(columns)) for token in _tokens(features, i)})
+        counts = np.array([items_with[column] for column in range(len(columns))], np.int64)
+        return cls(columns, np.log1p(len(features.titles) / counts, dtype=np.float32))
+
+    def rows(self, features: ItemFeatures) -> sp.csr_matrix:
+        """(N, words) unit rows of `(1 + log tf) * idf` over title, text, category and attributes; other words count for nothing.
+
+        Row 0 and items without words are empty.
+        """
+        counts: list[int] = []
+        indices: list[int] = []
+        indptr = [0, 0]
+        for i in range(1, len(features.titles)):
+            found = Counter(column for token in _tokens(features, i) if (column := self.columns.get(token)) is not None)
+            counts.extend(found.values())
+            indices.extend(found)
+            indptr.append(len(indices))
+        shape = (len(indptr) - 1, len(self.columns))
+        frequency = sp.csr_matrix((1 + np.log(np.array(counts, np.float32)), np.array(indices, np.int32), indptr), shape=shape)
+        frequency.data *= self.idf[frequency.indices]
+        frequency.sort_indices()
+        return unit_rows(frequency)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As named arrays, the words as JSON."""
+        return {"words": np.frombuffer(json.dumps(list(self.columns)).encode(), np.uint8), "idf": self.idf}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, np.ndarray]) -> WordWeights:
+        """The inverse of `state`."""
+        words = json.loads(np.asarray(state["words"]).tobytes())
+        return cls({word: column for column, word in enumerate(words)}, np.array(state["idf"]))
+
+
 def tfidf(features: ItemFeatures) -> sp.csr_matrix:
     """(N, words) unit rows of `(1 + log tf) * log(1 + N / df)` over title, text, category and attributes.
 
     Row 0 and items without words are empty.
     """
-    columns: dict[str, int] = {}
-    counts: list[int] = []
-    indices: list[int] = []
-    indptr = [0, 0]
-    for i in range(1, len(features.titles)):
-        found = Counter(_tokens(features, i))
-        counts.extend(found.values())
-        indices.extend(columns.setdefault(token, len(columns)) for token in found)
-        indptr.append(len(indices))
-    shape = (len(indptr) - 1, len(columns))
-    frequency = sp.csr_matrix((1 + np.log(np.array(counts, np.float32)), np.array(indices, np.int32), indptr), shape=shape)
-    items_with = np.bincount(frequency.indices, minlength=shape[1])
-    frequency.data *= np.log1p(shape[0] / items_with, dtype=np.float32)[frequency.indices]
-    frequency.sort_indices()
-    return unit_rows(frequency)
+    return WordWeights.of(features).rows(features)
 
 
 def unit_rows(rows: np.ndarray | sp.csr_matrix) -> np.ndarray | sp.csr_matrix:
@@ -79,6 +114,13 @@ def text_vectors(features: ItemFeatures | None, dim: int = 128, *, seed: int = 0
     V is smaller than `dim` where the words span fewer directions. Row 0 and items without words are zero. Raises ConfigError where no item
     has a word or a vector, DataError where a vector of the features is not finite.
     """
+    return _vectors_and_words(features, dim, seed)[0]
+
+
+def _vectors_and_words(
+    features: ItemFeatures | None, dim: int, seed: int
+) -> tuple[Float32[np.ndarray, "N V"], WordWeights | None, Float32[np.ndarray, "W V"] | None]:
+    """Vectors and, where they are of words, the weights and directions that they are made with."""
     if dim < 1:
         raise ConfigError(f"dim of text vectors must be at least 1, got {dim}")
     if features is None:
@@ -86,13 +128,61 @@ def text_vectors(features: ItemFeatures | None, dim: int = 128, *, seed: int = 0
             f"item text needs an item table, and this log has none: add one with titles, texts, categories, attributes or vectors, "
             f"{_ANOTHER_TABLE}"
         )
-    vectors = projected(tfidf(features), dim, seed) if features.vectors is None else _own(features.vectors)
+    weights = directions = None
+    if features.vectors is None:
+        weights = WordWeights.of(features)
+        rows = weights.rows(features)
+        directions = strongest_directions(rows, dim, seed)
+        vectors = rows @ directions
+    else:
+        vectors = _own(features.vectors)
     if not vectors.any():
         raise ConfigError(
             f"item text needs words or vectors, and the item table is empty for all {len(vectors) - 1} items of the log: "
             f"check its item ids and columns, {_ANOTHER_TABLE}"
         )
-    return vectors
+    return vectors, weights, directions
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """What turns vectors into white ones: `(vector - mean) @ matrix`, zero vectors staying zero."""
+
+    mean: Float64[np.ndarray, " V"]
+    matrix: Float64[np.ndarray, "V V"]
+
+    @classmethod
+    def of(cls, vectors: Float32[np.ndarray, "N V"], *, shrinkage: float = 0.0) -> Whitening:
+        """That of `whiten`; raises ConfigError."""
+        if not 0 <= shrinkage <= 1:
+            raise ConfigError(f"shrinkage must be between 0 and 1, got {shrinkage}")
+        rows = vectors[1:][vectors[1:].any(axis=1)].astype(np.float64)
+        width = vectors.shape[1]
+        if not len(rows):
+            return cls(np.zeros(width), np.eye(width))
+        rounding = _ROUNDING * np.square(rows).mean()
+        mean = rows.mean(axis=0)
+        rows -= mean
+        variances, directions = np.linalg.eigh(rows.T @ rows / len(rows))  # ascending
+        variances = (1 - shrinkage) * variances + shrinkage * variances.mean()
+        scale = 1 / np.sqrt(np.maximum(variances, max(_SMALLEST_VARIANCE * variances[-1], rounding)))
+        return cls(mean, (directions * scale) @ directions.T)
+
+    @classmethod
+    def of_sample(cls, vectors: Float32[np.ndarray, "N V"]) -> Whitening:
+        """With shrinkage V / (V + n) for the n items that have a vector.
+
+        Fewer items than directions could all be made equally far from one another, which would leave nothing of what they have in common.
+        """
+        width, filled = vectors.shape[1], int(vectors[1:].any(axis=1).sum())
+        return cls.of(vectors, shrinkage=width / max(1, width + filled))
+
+    def apply(self, vectors: Float32[np.ndarray, "N V"]) -> Float32[np.ndarray, "N V"]:
+        """Row 0 and rows of zeros are zero."""
+        filled = 1 + np.flatnonzero(vectors[1:].any(axis=1))
+        white = np.zeros(vectors.shape, np.float32)
+        white[filled] = (vectors[filled].astype(np.float64) - self.mean) @ self.matrix
+        return white
 
 
 def whiten(vectors: Float32[np.ndarray, "N V"], *, shrinkage: float = 0.0) -> Float32[np.ndarray, "N V"]:
@@ -104,20 +194,52 @@ def whiten(vectors: Float32[np.ndarray, "N V"], *, shrinkage: float = 0.0) -> Fl
     embeddings for effective sequential recommendation" (WhitenRec), 2024 (https://arxiv.org/abs/2402.10602); it relaxes by whitening
     groups of dimensions instead.
     """
-    if not 0 <= shrinkage <= 1:
-        raise ConfigError(f"shrinkage must be between 0 and 1, got {shrinkage}")
-    filled = 1 + np.flatnonzero(vectors[1:].any(axis=1))
-    white = np.zeros(vectors.shape, np.float32)
-    rows = vectors[filled].astype(np.float64)
-    if not len(rows):
-        return white
-    rounding = _ROUNDING * np.square(rows).mean()
-    rows -= rows.mean(axis=0)
-    variances, directions = np.linalg.eigh(rows.T @ rows / len(rows))  # ascending
-    variances = (1 - shrinkage) * variances + shrinkage * variances.mean()
-    scale = 1 / np.sqrt(np.maximum(variances, max(_SMALLEST_VARIANCE * variances[-1], rounding)))
-    white[filled] = rows @ ((directions * scale) @ directions.T)
-    return white
+    return Whitening.of(vectors, shrinkage=shrinkage).apply(vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class TextReader:
+    """How a fit read what is written about its items, so that items which come later are read alike: same words, same whitening.
+
+    words, directions: None where the features bring vectors of their own; those of later items must then be of the same encoder.
+    """
+
+    whitening: Whitening
+    words: WordWeights | None = None
+    directions: Float32[np.ndarray, "W V"] | None = None
+
+    @classmethod
+    def fitted(cls, features: ItemFeatures | None, dim: int = 128, *, seed: int = 0) -> tuple[Self, Float32[np.ndarray, "N V"]]:
+        """The reader, and `text_vectors(features, dim)` in white; raises what that raises."""
+        vectors, words, directions = _vectors_and_words(features, dim, seed)
+        reader = cls(Whitening.of_sample(vectors), words, directions)
+        return reader, reader.whitening.apply(vectors)
+
+    def read(self, features: ItemFeatures) -> Float32[np.ndarray, "N V"]:
+        """White vectors of further items; zeros where nothing of an item is known. Raises ConfigError, DataError."""
+        if self.words is not None and self.directions is not None:
+            return self.whitening.apply(self.words.rows(features) @ self.directions)
+        width = len(self.whitening.mean)
+        if features.vectors is None or features.vectors.shape[1] != width:
+            found = "none" if features.vectors is None else f"some of {features.vectors.shape[1]}"
+            raise ConfigError(f"the model was fitted with item vectors of {width} numbers, got {found}: encode the items as it was fitted")
+        return self.whitening.apply(_own(features.vectors))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As named arrays."""
+        found = {"text.mean": self.whitening.mean, "text.matrix": self.whitening.matrix}
+        if self.words is not None and self.directions is not None:
+            found |= {f"text.{name}": array for name, array in self.words.state().items()} | {"text.directions": self.directions}
+        return found
+
+    @classmethod
+    def restored(cls, state: Mapping[str, np.ndarray]) -> Self | None:
+        """The inverse of `state`; None where a model was saved without, as models without text and by earlier versions are."""
+        if "text.matrix" not in state:
+            return None
+        own = {name.removeprefix("text."): np.array(array) for name, array in state.items() if name.startswith("text.")}
+        words = WordWeights.restored(own) if "words" in own else None
+        return cls(Whitening(own["mean"], own["matrix"]), words, own.get("directions"))
 
 
 def _tokens(features: ItemFeatures, i: int) -> Iterator[str]:
@@ -137,9 +259,14 @@ def _own(vectors: Float32[np.ndarray, "N V"]) -> Float32[np.ndarray, "N V"]:
 
 
 def projected(rows: sp.csr_matrix, dim: int, seed: int) -> Float32[np.ndarray, "N V"]:
-    """Rows times their strongest right singular vectors, by subspace iteration (Halko, Martinsson, Tropp, SIAM Review 2011)."""
+    """Rows times their strongest right singular vectors."""
+    return rows @ strongest_directions(rows, dim, seed)
+
+
+def strongest_directions(rows: sp.csr_matrix, dim: int, seed: int) -> Float32[np.ndarray, "W V"]:
+    """At most `dim` right singular vectors, by subspace iteration (Halko, Martinsson, Tropp, SIAM Review 2011)."""
     if not rows.nnz:
-        return np.zeros((rows.shape[0], 0), np.float32)
+        return np.zeros((rows.shape[1], 0), np.float32)
     width = min(dim + _SPARE_DIRECTIONS, *rows.shape)
     basis = np.random.default_rng(seed).standard_normal((rows.shape[1], width), np.float32)
     for _ in range(_POWER_ITERATIONS):
@@ -147,4 +274,4 @@ def projected(rows: sp.csr_matrix, dim: int, seed: int) -> Float32[np.ndarray, "
     basis = np.linalg.qr(basis).Q
     _, singular, turns = np.linalg.svd(np.linalg.qr(rows @ basis).R)
     kept = min(dim, int((singular > _SMALLEST_SINGULAR * singular[0]).sum()))
-    return rows @ (basis @ turns[:kept].T)
+    return basis @ turns[:kept].T

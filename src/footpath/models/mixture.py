@@ -30,8 +30,8 @@ from footpath.models import catalog
 from footpath.models.histories import check_histories
 from footpath.models.members import member_labels, member_settings
 from footpath.progress import Progress
-from footpath.recommender import Iterative, Recommender, Settled, Watch, hyperparameters, masked, top_k
-from footpath.sequences.dataset import SequenceDataset
+from footpath.recommender import Iterative, Recommender, Settled, TakesNewItems, Watch, hyperparameters, masked, top_k
+from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 
@@ -193,6 +193,18 @@ class Mixture:
                 parts[m] = self._weights[m] * scaled.std(axis=1, where=candidates[asked] > 0).mean()
         parts = parts if parts.any() else self._weights
         return dict(zip(self._labels(), (parts / parts.sum()).tolist(), strict=True))
+
+    def with_items(self, ids: Sequence[str], features: ItemFeatures) -> Self:
+        """The same mixture whose members have all taken in further items, as `TakesNewItems` says; raises ConfigError where one cannot."""
+        members: list[Recommender] = []
+        for label, member in zip(self._labels(), self._fitted(), strict=True):
+            if not isinstance(member, TakesNewItems):
+                raise ConfigError(f"{label} of this mixture knows items by what was done with them, so it cannot take in new ones")
+            members.append(member.with_items(ids, features))
+        extended = dataclasses.replace(self)
+        extended.items, extended._members = self.items.extended(ids), members
+        extended._weights, extended._scale = self._weights, self._scale
+        return extended
 
     def state(self) -> Mapping[str, np.ndarray]:
         members = {f"{m}.{name}": array for m, member in enumerate(self._fitted()) for name, array in member.state().items()}

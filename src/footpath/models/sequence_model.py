@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,12 @@ from footpath.errors import ConfigError, NotFittedError, RunError, did_you_mean
 from footpath.events.contract import EVENT_TYPES
 from footpath.models.histories import check_histories, event_counts, without_known_items
 from footpath.models.item_table import ItemTable
-from footpath.models.item_text import text_vectors, whiten
+from footpath.models.item_text import TextReader
 from footpath.models.network import Network, Reading, Recall, SideInput, SideInputs, category_numbers, side_input_names
 from footpath.models.retrieval import ExactIndex, Index
 from footpath.progress import Progress
 from footpath.recommender import RETRIEVE_FROM, Watch, hyperparameters, top_k
-from footpath.sequences.dataset import SequenceDataset
+from footpath.sequences.dataset import ItemFeatures, SequenceDataset
 from footpath.sequences.split import Holdout
 from footpath.sequences.vocabulary import Vocabulary
 from footpath.training.batches import MASK, Events, HistoryBatch, Objective, TrainingBatch, TrainingBatches, history_batches
@@ -110,6 +110,7 @@ class SequenceModel(ABC):
     _best_epoch: int = field(init=False, repr=False, compare=False)
     _network: Network = field(init=False, repr=False, compare=False)
     _popularity: Float32[np.ndarray, " N"] = field(init=False, repr=False, compare=False)
+    _reader: TextReader | None = field(init=False, repr=False, compare=False, default=None)
     _index: ExactIndex | None = field(init=False, repr=False, compare=False, default=None)
     _watch: Watch | None = field(init=False, repr=False, compare=False, default=None)
     _checkpoint: Path | None = field(init=False, repr=False, compare=False, default=None)
@@ -343,7 +344,8 @@ class SequenceModel(ABC):
 
     def state(self) -> Mapping[str, np.ndarray]:
         weights = {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
-        return {**weights, "popularity": self._popularity, "best_epoch": np.array(self._best_epoch)}
+        reader = {} if self._reader is None else self._reader.state()
+        return {**weights, **reader, "popularity": self._popularity, "best_epoch": np.array(self._best_epoch)}
 
     def restore(self, items: Vocabulary, state: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `state`; raises RunError where an array is missing or has another shape than these hyper-parameters give it."""
@@ -368,9 +370,33 @@ class SequenceModel(ABC):
                     "restore with the hyper-parameters and the vocabulary that it was fitted with"
                 )
         network.load_state_dict({name: torch.from_numpy(np.array(state[name])) for name in network.state_dict()})
-        self.items, self._best_epoch = items, int(state["best_epoch"])
+        self.items, self._best_epoch, self._reader = items, int(state["best_epoch"]), TextReader.restored(state)
         self._network, self._popularity, self._index = network.eval(), np.array(state["popularity"]), None
         return self
+
+    def with_items(self, ids: Sequence[str], features: ItemFeatures) -> Self:
+        """The same model with further items, each the projection of its text, recommendable at once; nothing is learned.
+
+        Items that were known keep their indexes, vectors and scores. An item of which nothing is written has the zero vector and score 0.
+        features: in the order of `ids` after a row 0 of padding, read as the fit read those of its items. Their categories count for
+        nothing where `inputs` or `recall` reads categories. Raises NotFittedError, ConfigError (no text in the item table), DataError.
+        """
+        name = type(self).__name__
+        if not hasattr(self, "_network"):
+            raise NotFittedError(f"{name} is not fitted: call fit(train) before it takes in new items")
+        if "text" not in self.item_table:
+            raise ConfigError(f"{name} with item_table={self.item_table} knows items by id alone: fit it with item_table=id+text, or text")
+        if self._reader is None:
+            raise ConfigError(f"this {name} was saved by a version that did not keep how it reads text: fit and save it again")
+        vocabulary, state = self.items.extended(ids), dict(self.state())
+        further = {"items.text": self._reader.read(features)[1:]}
+        for part in ("items.weight", "items.delta", "side.categories", "recall.categories", "popularity"):
+            if part in state:
+                further[part] = np.zeros((len(ids), *state[part].shape[1:]), state[part].dtype)
+        state |= {part: np.concatenate([state[part], rows]) for part, rows in further.items()}
+        extended = type(self)(**hyperparameters(self)).restore(vocabulary, state)
+        extended.history, extended.fitted_with = self.history, self.fitted_with
+        return extended
 
     def _window(self) -> int:
         return self.max_len + 1 if self.causal else self.max_len
@@ -419,7 +445,8 @@ class SequenceModel(ABC):
                     f"item_table={self.item_table} needs titles or other text of the items, and this log has no item table: "
                     "add one, or set item_table=id"
                 )
-            text = torch.from_numpy(whiten(text_vectors(features, seed=self.seed)))
+            self._reader, read = TextReader.fitted(features, seed=self.seed)
+            text = torch.from_numpy(read)
         if "category" in self._side_inputs():
             if features is None or not any(features.categories):
                 raise ConfigError("inputs=category needs an item table with categories, and this log has none: add one, or leave it out")
@@ -569,6 +596,12 @@ class _Loss:
         self._model, self._network = model, network
         self._popularity = Popularity.of(counts) if model.sampling == "popularity" else None
         self._n_items, self._in_bf16 = len(counts), products == "bf16"
+        self._touched: Tensor | None = None
+        self._places = torch.cumsum(counts > 0, 0)
+        if network.items.text is not None and not (counts[1:] > 0).all():
+            # an item that nobody could have chosen yet is no wrong answer: as a negative, its text would be learned to be one
+            self._touched = torch.cat([torch.zeros(1, dtype=torch.int64), torch.nonzero(counts > 0).flatten()])  # padding stays first
+            self._n_items = len(self._touched)
         network.items.sparse = bool(model.negatives) and not model.per_position and self._n_items > _SPARSE_FROM
 
     def __call__(self, batch: TrainingBatch) -> Tensor:
@@ -579,7 +612,10 @@ class _Loss:
         if not batch.n_real:
             return states.sum()
         if not self._model.negatives:
-            return softmax_loss(states, items.table(), batch.targets, in_bf16=self._in_bf16)
+            if self._touched is None:
+                return softmax_loss(states, items.table(), batch.targets, in_bf16=self._in_bf16)
+            touched, places = self._touched.to(items.device), self._places.to(items.device)
+            return softmax_loss(states, items.rows(touched), places[batch.targets], in_bf16=self._in_bf16)
         negatives, log_q = self._drawn(batch.n_real)
         negatives = negatives.to(batch.targets.device)
         targets, table = batch.targets, None
@@ -601,6 +637,8 @@ class _Loss:
         shape = (n_real, self._model.negatives) if self._model.per_position else (self._model.negatives,)
         if self._popularity is not None:
             return self._popularity.draw(shape, self.generator), self._popularity.log_q
+        if self._touched is not None:
+            return self._touched[uniform_negatives(len(self._touched), shape, self.generator)], None
         return uniform_negatives(self._n_items, shape, self.generator), None
 
 

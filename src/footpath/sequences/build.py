@@ -124,8 +124,11 @@ def _in_dictionaries(acts: ibis.Table) -> pa.Table:
 
 
 def item_features(items: ibis.Table, vocabulary: Vocabulary) -> ItemFeatures:
-    """What an item table says of each item of a vocabulary; the first row where an item has several."""
-    wanted = [name for name in ("item_id", "title", "text", "category", "attributes") if name in items.columns]
+    """What an item table says of each item of a vocabulary; the first row where an item has several.
+
+    A column `vectors`, lists of as many numbers each, becomes the features' vectors; zeros where it is null.
+    """
+    wanted = [name for name in ("item_id", "title", "text", "category", "attributes", "vectors") if name in items.columns]
     table = items.select(wanted).to_pyarrow()
     rows = pc.index_in(vocabulary.ids, value_set=table["item_id"].combine_chunks()).cast(pa.int64())
 
@@ -135,7 +138,19 @@ def item_features(items: ibis.Table, vocabulary: Vocabulary) -> ItemFeatures:
         return ["", *pc.fill_null(table[name].cast(pa.string()).combine_chunks().take(rows), "").to_pylist()]
 
     attributes = [tuple(dict.fromkeys(tokens.split())) for tokens in of("attributes")]
-    return ItemFeatures(of("title"), of("text"), of("category"), attributes)
+    vectors = _vectors(table["vectors"].combine_chunks().take(rows)) if "vectors" in wanted else None
+    return ItemFeatures(of("title"), of("text"), of("category"), attributes, vectors)
+
+
+def _vectors(column: pa.Array) -> Float32[np.ndarray, "N D"]:
+    """Row 0 is padding. Raises DataError where vectors differ in width."""
+    widths = pc.unique(pc.drop_null(pc.list_value_length(column))).to_pylist()
+    if len(widths) != 1:
+        raise DataError(f"the column vectors of the item table holds lists of {len(widths)} lengths: all must be equally long")
+    found = np.zeros((len(column) + 1, widths[0]), np.float32)
+    filled = column.is_valid().to_numpy(zero_copy_only=False)
+    found[1:][filled] = pc.list_flatten(column.drop_null()).cast(pa.float32()).to_numpy(zero_copy_only=False).reshape(-1, widths[0])
+    return found
 
 
 def _type_codes(names: pa.ChunkedArray) -> Int8[np.ndarray, " E"]:

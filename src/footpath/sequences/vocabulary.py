@@ -63,6 +63,15 @@ class Vocabulary:
         """The index of one id, 0 where it is unknown."""
         return self._index.get(id, 0)
 
+    def extended(self, ids: Sequence[str]) -> Vocabulary:
+        """The same indexes, and further ids at the indexes after them; raises DataError where one of these is known or repeated."""
+        known = [id for id in ids if id in self]
+        if known:
+            raise DataError(f"{len(known)} of {len(ids)} new ids are known already, the first is {known[0]!r}: leave them out")
+        if len(set(ids)) < len(ids):
+            raise DataError(f"{len(ids)} new ids repeat {len(ids) - len(set(ids))} of them: give each once")
+        return Vocabulary(pa.concat_arrays([self.ids, pa.array(ids, pa.string())]))
+
     def encode(self, ids: pa.Array | Sequence[str | None]) -> Int32[np.ndarray, " E"]:
         """Indexes of many ids, 0 where unknown or null."""
         if not isinstance(ids, pa.Array | pa.ChunkedArray):
