@@ -6,7 +6,6 @@ Nothing is written. Nothing here knows of a protocol: `footpath.experiments.mcp_
 from __future__ import annotations
 
 import gc
-import inspect
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -14,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from footpath.analysis import catalog
-from footpath.errors import ConfigError, RunError, did_you_mean
+from footpath.errors import ConfigError, NotInLogError, RunError, did_you_mean
 from footpath.events.log import EventLog
 from footpath.events.store import open_store
 from footpath.experiments import assistant_answers as say_as
@@ -39,6 +38,8 @@ from footpath.experiments.assistant_cells import (
     short_all,
     table_of,
 )  # fmt: skip
+from footpath.experiments.assistant_options import as_texts, entry_of, value_of
+from footpath.experiments.assistant_terms import CONVENTIONS, PREDICATES
 from footpath.llm.analyst import Analyst, definition
 from footpath.llm.checker import Checker
 from footpath.llm.claims import Claim, Verdict, claim_from_dict, claim_to_dict
@@ -55,46 +56,10 @@ if TYPE_CHECKING:
     from footpath.experiments.runs import Run
 
 MOST_NAMES: Final = 20
-LARGEST_WHOLE: Final = 1_000_000
-"""Whole numbers beyond are no options: of steps, labels, days, draws."""
 _VERDICTS: Final = {True: Phrase("True: ", "属实："), False: Phrase("False: ", "不属实："), None: Phrase("", "")}
-_COUNTED: Final = ("acts", "users", "items", "sessions")
 _KEPT_RESULTS: Final = 16
 _KEPT_CLAIMS: Final = 10_000
 _CALLED: Final = re.compile(r"([a-z_]+)(?:\(([^()]*)\))?\.(.+)", re.DOTALL)
-
-CONVENTIONS: Final = (
-    "Acts are all rows of the log but impressions; impressions count only where they are named.",
-    "Times, days, hours, weekdays and months are UTC.",
-    "The last N days are those up to the newest act of the whole log. Before D: strictly before it begins. After D: from the day after. "
-    "Between A and B: both included.",
-    "Sessions are those of the log where every act has one; else a pause of more than 30 minutes ends one.",
-    "Users who did X: different users with at least one such act in scope. Share of users: these by all users with any act in scope.",
-    "B follows A: it is the next act of the same user in the same session, impressions left out.",
-    "A repeat is an act on an item that the same user has met earlier in the log.",
-    "Top lists go by number of acts unless users are named; equal ones by name.",
-    "A trend over N days is the last N days against the N days before these, relative to the latter.",
-    "Lift is the share in the scope by the share in the whole log.",
-    "A figure with fewer than 30 behind it is small: report it with its denominator or leave it out.",
-    "A log shows what came after what, never why: sentences that tell of causes are not checkable.",
-)
-PREDICATES: Final[Mapping[str, str]] = {
-    "count": "how many acts, users, items, categories, brands, sessions or days",
-    "share": "the part of the acts, users or sessions of the scope that is also in `part`, 0 to 1",
-    "mean": "acts, sessions, items, days or users per user, session or day; or the mean of value or price",
-    "top": "the k names of a kind with most acts or users",
-    "trend": "the last window_days against those before, relative to the latter",
-    "first": "time, item, category or event type of the oldest act",
-    "last": "time, item, category or event type of the newest act",
-    "recency": "days from the newest act in scope to the end of the log",
-    "rhythm": "the hour (0 to 23, UTC) or weekday (0 is Monday) with most acts",
-    "follows": "share of the acts in `a` that are directly followed by one in `b`",
-    "repeat_rate": "share of acts on what the user has met before",
-    "novelty": "share of the acts of the last window_days on what was not met before them",
-    "drift": "total variation between the first and the second half of the acts, 0 to 1",
-    "lift": "share of `part` in the scope by its share in `against` (the whole log without it)",
-    "compare": "a measure in the scope less that in `against`, or the one by the other",
-}
 
 
 @dataclass(eq=False)
@@ -168,14 +133,16 @@ class Assistant:
         """What is in the log."""
         opened, lang = self._open(), asked.lang
         log, names, checker = opened.log, opened.names, opened.checker
-        claims = [Claim("count", arguments={"of": of}) for of in _COUNTED]
-        if log.has_clock:
-            claims += [Claim("first"), Claim("last")]
-        figures = [self._claim_cell(checker.check(claim), lang) for claim in claims]
+        claims = {of: Claim("count", arguments={"of": of}) for of in ("acts", "users", "items", "sessions")}
+        claims |= {"from": Claim("first"), "to": Claim("last")}
+        figures, doubts = {}, [in_language(warning, lang) for warning in log.quality.meta.get("warnings", [])]
+        for what, claim in claims.items():
+            try:
+                figures[what] = self._claim_cell(checker.check(claim), lang)
+            except NotInLogError as error:
+                doubts.append(str(error))
         tables = {"events": log.table, "items": log.items, "users": log.users}
-        quality = [in_language(warning, lang) for warning in log.quality.meta.get("warnings", [])]
-        said = "; ".join(f"{cell.value:,} {of} [{cell.cell}]" for of, cell in zip(_COUNTED, figures, strict=False))
-        span = f"; from {figures[4].value} to {figures[5].value} (UTC)" if log.has_clock else "; without a clock"
+        said = [f"{what} {c.value}" if what in ("from", "to") else f"{c.value:,} {what}" for what, c in figures.items()]
         model = None
         if self.run is not None:
             record = _check_run(self.run)
@@ -188,16 +155,16 @@ class Assistant:
             if len(held) > MOST_NAMES
         ]
         return say_as.Description(
-            text=f"Log {short(log.name)}: {said}{span}.",
+            text=f"Log {short(log.name)}: {'; '.join(f'{one} [{c.cell}]' for one, c in zip(said, figures.values(), strict=True))}.",
             log=short(log.name),
             fingerprint=log.fingerprint,
-            figures=figures,
+            figures=list(figures.values()),
             event_types=dict(sorted(names.types.items(), key=lambda pair: (-pair[1], pair[0]))),
             columns={name: [short(column) for column in table.columns] for name, table in tables.items() if table is not None},
             categories=[short(name) for name in categories[:MOST_NAMES]],
             brands=[short(name) for name in brands[:MOST_NAMES]],
             segments={short(column): [short(value) for value in values[:MOST_NAMES]] for column, values in names.columns.items()},
-            doubts=quality,
+            doubts=doubts,
             conventions=list(CONVENTIONS),
             predicates=dict(PREDICATES),
             questions=in_language(list(examples(names)), lang),
@@ -209,7 +176,7 @@ class Assistant:
     def analyses(self, asked: say_as.Analyses) -> say_as.AnalysisList:
         """The catalog, with options and defaults; of one analysis also what they mean."""
         wanted = catalog.ANALYSES if asked.name is None else (catalog.entry(asked.name),)
-        entries = [_entry(analysis, asked.lang, with_details=asked.name is not None) for analysis in wanted]
+        entries = [entry_of(analysis, asked.lang, with_details=asked.name is not None) for analysis in wanted]
         text = f"{len(entries)} analyses: {', '.join(entry.name for entry in entries)}."
         if asked.name is not None:
             text = f"{entries[0].title}. {entries[0].about} Options: {', '.join(option.name for option in entries[0].options) or 'none'}."
@@ -219,8 +186,7 @@ class Assistant:
         """One analysis, with some of its cells and rows."""
         opened, lang = self._open(), asked.lang
         analysis = catalog.entry(asked.name)
-        mappings = {name for name, option in analysis.options.items() if _is_mapping(option)}
-        options = {name: _as_text(f"{analysis.name}.{name}", value, is_mapping=name in mappings) for name, value in asked.options.items()}
+        options = as_texts(analysis, asked.options)
         result = self._result(opened, analysis.name, options)
         prefix = call_id(analysis.name, options)
         tables: dict[str, pa.Table] = dict(result.parts)
@@ -489,7 +455,7 @@ class Assistant:
         key = (name, tuple(sorted(options.items())))
         if key not in opened.results:
             analysis = catalog.entry(name)
-            given = {option: _value(analysis, option, text) for option, text in options.items()}
+            given = {option: value_of(analysis, option, text) for option, text in options.items()}
             opened.results[key] = analysis.function(opened.log, **given)
             while len(opened.results) > _KEPT_RESULTS:
                 opened.results.popitem(last=False)
@@ -529,73 +495,6 @@ def _words(text: Any, lang: Lang) -> str:
     if isinstance(text, list | tuple):
         return " – ".join("" if part is None else str(plain(part)) for part in text)
     return str(in_language(text, lang))
-
-
-def _as_text(name: str, value: Any, *, is_mapping: bool = False) -> str:
-    """An option as a command line writes it. Raises ConfigError for what no option takes."""
-    if isinstance(value, dict) and is_mapping and all(isinstance(part, int | float) for part in value.values()):
-        return ",".join(f"{label}:{_as_text(name, part)}" for label, part in value.items())
-    if isinstance(value, list) and all(isinstance(part, str | int | float) for part in value):
-        return ",".join(_as_text(name, part) for part in value)
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "true", False: "false"}[value]
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise ConfigError(f"{name} takes a text, a number, true, false or a list of these, got {short(value)}")
-
-
-def _entry(analysis: catalog.Analysis, lang: Lang, *, with_details: bool) -> say_as.AnalysisEntry:
-    kinds = get_type_hints(analysis.function)
-    return say_as.AnalysisEntry(
-        name=analysis.name,
-        title=in_language(analysis.title, lang),
-        about=in_language(analysis.about, lang),
-        options=[
-            say_as.Option(name=name, takes=_kind(kinds[name]), default=plain(option.default))
-            for name, option in analysis.options.items()
-            if not _is_code(option)
-        ],
-        details=(inspect.getdoc(analysis.function) or "") if with_details else "",
-    )
-
-
-def _is_code(option: inspect.Parameter) -> bool:
-    """Takes a function: for programs, not for a tool."""
-    return str(option.annotation).startswith("Model")
-
-
-def _is_mapping(option: inspect.Parameter) -> bool:
-    return str(option.annotation).startswith("Mapping")
-
-
-def _value(analysis: catalog.Analysis, option: str, text: str) -> Any:
-    """An option as the analysis takes it. Raises ConfigError, also for whole numbers that no analysis has room for."""
-    if option in analysis.options:
-        parameter = analysis.options[option]
-        if _is_code(parameter):
-            raise ConfigError(f"{analysis.name} has no option {option!r} here: it takes a function, and is for programs")
-        if _is_mapping(parameter):
-            return _weights(f"{analysis.name}.{option}", text)
-    value = catalog.option(analysis, option, text)
-    if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
-        raise ConfigError(f"{analysis.name}.{option} must be at most {LARGEST_WHOLE:,}, got {value}")
-    return value
-
-
-def _weights(name: str, text: str) -> dict[str, float] | None:
-    """Names with their numbers, written as `A:1,B:3`."""
-    if text == "none":
-        return None
-    try:
-        return {label: float(weight) for label, colon, weight in (part.rpartition(":") for part in text.split(",")) if colon or weight}
-    except ValueError:
-        raise ConfigError(f"{name} takes numbers by name, such as A:1,B:3, got {text!r}") from None
-
-
-def _kind(hint: Any) -> str:
-    """What an option takes, in words of the language that it is written in."""
-    said = re.sub(r"\b(?:typing|collections\.abc|datetime)\.(?=[A-Za-z])", "", hint.__name__ if isinstance(hint, type) else str(hint))
-    return re.sub(r"Sequence\[([a-z]+)\]", r"list of \1", said)
 
 
 def _moment(microseconds: int) -> str:

@@ -29,8 +29,9 @@ from pydantic import BaseModel, ValidationError
 
 from footpath.errors import ConfigError, FootpathError, did_you_mean
 from footpath.experiments import assistant_answers as say_as
-from footpath.experiments.assistant import PREDICATES, Assistant
+from footpath.experiments.assistant import Assistant
 from footpath.experiments.assistant_cells import short
+from footpath.experiments.assistant_terms import PREDICATES
 from footpath.llm.claim_schema import claim_schema
 
 if TYPE_CHECKING:
