@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from footpath.cli import console
 from footpath.errors import ConfigError
+
+if TYPE_CHECKING:
+    from footpath.llm.told import Told
 
 
 def profile(
@@ -21,11 +24,17 @@ def profile(
     lang: Annotated[str, typer.Option(help="Of the lines: en or zh.")] = "en",
     evidence: Annotated[bool, typer.Option("--evidence", help="Print the rows that each line rests on, up to 20.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write it as one HTML file with pictures.")] = None,
+    llm: console.Llm = None,
+    llm_model: console.LlmModel = None,
     json: console.Json = False,
 ) -> None:
-    """Interests, habits, drift and next-step odds, each line a claim that was computed on the log, with its cell."""
+    """Interests, habits, drift and next-step odds, each line a claim that was computed on the log, with its cell.
+
+    With a language model it is put into a few sentences too, of which only those are shown that read into claims which are true.
+    """
     from footpath.events.store import open_store
     from footpath.llm.checker import Checker
+    from footpath.llm.narrator import Narrator
     from footpath.llm.profile import SECTIONS
     from footpath.llm.profile import profile as profiled
     from footpath.page.files import check_target, write_text
@@ -39,14 +48,21 @@ def profile(
     if html is not None:
         check_target(html)
     language = cast(Literal["en", "zh"], lang)
+    door = console.gateway(llm, llm_model)
     checker = Checker(open_store(store))
-    found = profiled(checker, user=user, segment=segment, lang=language)
+    narrator = Narrator(door, checker, language) if door.has_model else None
+    found = (
+        profiled(checker, user=user, segment=segment, lang=language)
+        if narrator is None
+        else profiled(checker, user=user, segment=segment, lang=language, narrate=narrator.narrate, read=narrator.read)
+    )
     if html is not None:
         from footpath.llm.profile_page import page
 
         write_text(html, page(found, checker, lang=language))
     if json:
-        console.print_json({"store": str(store)} | found.to_dict(evidence=evidence))
+        why = "" if narrator is None or narrator.answer is None else narrator.answer.why
+        console.print_json({"store": str(store)} | found.to_dict(evidence=evidence) | ({"model_gave_nothing": why} if why else {}))
         return
     who = in_language(found.who, language)
     console.out.print(who[:1].upper() + who[1:], style="bold", markup=False)
@@ -60,12 +76,30 @@ def profile(
                 _print_evidence(trait.verdict, language)
     for why in found.left_out:
         console.out.print(f"  · {sentence(in_language(why, language), language)}", style="dim", markup=False)
+    if found.told is not None and narrator is not None:
+        _print_told(found.told, "" if narrator.answer is None else narrator.answer.why, language)
     if html is not None:
         console.out.print(f"\nwritten: {html}", style="dim", markup=False)
     where = shlex.quote(str(store))
     console.next_step(
         f"footpath user {where} {shlex.quote(user)}" if user is not None else f"footpath analyze {where} --report report.html"
     )
+
+
+def _print_told(told: Told, why: str, lang: Literal["en", "zh"]) -> None:
+    """The sentences of a model that are true; of the others what was computed, and why they are not shown."""
+    from footpath.result import in_language
+
+    console.out.print("\n用模型的话说" if lang == "zh" else "\nIn the model's words", style="bold")
+    if why:
+        console.out.print(f"  · {'模型未给出可用的回答' if lang == 'zh' else 'the model gave nothing'}: {why}", style="dim", markup=False)
+    for line in told.lines:
+        if line.text:
+            console.out.print(f"  - {line.text}  [{', '.join(line.cells)}]", markup=False)
+        if line.refused:
+            console.out.print(f"    {'拒绝' if lang == 'zh' else 'refused'}: {line.sentence!r}: {line.refused}", style="dim", markup=False)
+    if told.refused:
+        console.out.print(f"  · {in_language(told.note(), lang)}", style="dim", markup=False)
 
 
 def _print_evidence(verdict: object, lang: Literal["en", "zh"]) -> None:
