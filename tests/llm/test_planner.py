@@ -31,7 +31,7 @@ def small() -> Names:
 
 
 def test_every_paraphrase_has_the_plan_that_was_written_down_for_it(names: Names) -> None:
-    """Each was read by a person: the plan answers the question and nothing else."""
+    """They were written down from what the planner said when most had been read: they guard what works and prove nothing else."""
     wrong = []
     for row in PARAPHRASES:
         wanted = {name: value for name, value in row.items() if name != "question"}

@@ -40,9 +40,12 @@ def sentences(of: Explanation) -> Iterator[Phrase]:
 
 
 def evidence(of: Explanation) -> Iterator[Phrase]:
-    """What the log and the item table say of each cited event and the item."""
+    """What the log and the item table say of the item and each item of the cited events."""
+    told: set[str] = set()
     for citation in of.cited:
-        yield from _about(of, citation)
+        if citation.event.item_id not in told:
+            yield from _about(of, citation)
+        told.add(citation.event.item_id)
 
 
 def _place(of: Explanation) -> Phrase:
@@ -92,6 +95,7 @@ def _what_carries(of: Explanation) -> Iterator[Phrase]:
         )
         without = say("{few}. {without}", "{few}。{without}", few=few, without=without)
     yield without
+    yield from _alone(of)
     yield from _beside(of, n)
     yield say(
         "With nothing but {those} it stands at place {kept:,}; {empty}",
@@ -99,6 +103,22 @@ def _what_carries(of: Explanation) -> Iterator[Phrase]:
         those=Phrase("that event", "这个事件") if n == 1 else Phrase(f"these {n} events", f"这 {n} 个事件"),
         kept=outcome.kept_rank,
         empty=empty,
+    )
+
+
+def _alone(of: Explanation) -> Iterator[Phrase]:
+    """The event that costs most by itself, which a list of recommendations names, where others together carry more."""
+    tried = [(event.outcome.drop, event) for event in of.events if event.outcome is not None]
+    drop, most = max(tried, key=lambda one: one[0], default=(0.0, None))
+    cited = {citation.event.item_id for citation in of.cited}
+    if most is None or most.outcome is None or drop <= FALLEN or most.item_id in cited:
+        return
+    yield say(
+        "Of single events {event} costs it most score, {drop:.4g}; it then stands at place {rank:,}",
+        "若只删去一个事件，{event}使它的分数下降最多，为 {drop:.4g}；这时它排第 {rank:,} 位",
+        event=_named(most.title or most.item_id),
+        drop=drop,
+        rank=most.outcome.rank,
     )
 
 
