@@ -43,6 +43,7 @@ from footpath.events.store import ingest, open_store
 HERE: Final = Path(__file__).resolve().parent
 EVENTS, SEED = 30_000, 11
 QUESTIONS: Final = ("tuned.jsonl", "held.jsonl")
+FRESH: Final = "fresh.jsonl"
 SENTENCES: Final = ("sentences_checkable.jsonl", "sentences_hard.jsonl")
 
 TABLES: Final = """
@@ -143,17 +144,18 @@ def wrong(logs: dict[str, EventLog]) -> Iterator[str]:
     """What does not agree, a line each."""
     databases = {name: tables(log) for name, log in logs.items()}
     known: dict[str, dict[str, Any]] = {name: {} for name in logs}
-    for name in (*QUESTIONS, *SENTENCES):
+    for name in (*QUESTIONS, FRESH, *SENTENCES):
         for row in read(name):
             con = databases[row["data"]]
-            if "cell" in row:
-                found = cell(logs[row["data"]], row["cell"], known[row["data"]])
-            elif "sql" in row:
-                found = answer(con, row["sql"])
-            else:
-                continue
-            if not same(found, row["answer"]):
-                yield f"{name} {row['id']}: the log gives {found!r}, the file says {row['answer']!r}"
+            for source, stored in zip(row.get("sources", [row]), row.get("answers", [row["answer"]]), strict=True):
+                if "cell" in source:
+                    found = cell(logs[row["data"]], source["cell"], known[row["data"]])
+                elif "sql" in source:
+                    found = answer(con, source["sql"])
+                else:
+                    continue
+                if not same(found, stored):
+                    yield f"{name} {row['id']}: the log gives {found!r}, the file says {stored!r}"
             if "holds" in row and holds(con, row) is not row["true"]:
                 yield f"{name} {row['id']}: marked {row['true']}, and the log says otherwise: {row['text']}"
 
@@ -167,7 +169,7 @@ def main() -> int:
         work = told.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
         found = list(wrong(stores(told.ml_100k, work)))
-    counts = ", ".join(f"{name} {sum(1 for _ in read(name))}" for name in (*QUESTIONS, *SENTENCES))
+    counts = ", ".join(f"{name} {sum(1 for _ in read(name))}" for name in (*QUESTIONS, FRESH, *SENTENCES))
     sys.stdout.write("".join(f"{line}\n" for line in found) + f"{counts}: {len(found)} do not agree\n")
     return 1 if found else 0
 
