@@ -234,12 +234,12 @@ def test_fifteen_questions_of_each_half_about_the_shop_are_answered_right_or_ref
 
     run = _benchmark()
     asking = Analyst(simulate(run.make.EVENTS, seed=run.make.SEED).log)
-    for name, least in (("tuned.jsonl", 13), ("held.jsonl", 7)):
-        rows = [row for row in run.make.read(name) if row["data"] == "shop"]
+    for name, least in (("tuned", 13), ("held", 7)):
+        rows = [row for row in run.make.read(f"{name}.jsonl") if row["data"] == "shop"]
         total = run.Totals()
         for row in rows[:15]:
             total.add(row, asking.answer(row["question"]))
-        assert total.wrong + total.shown <= (0 if name == "tuned.jsonl" else 1)
+        assert total.wrong + total.shown <= (0 if name == "tuned" else 1)
         assert total.right + total.refused >= least
 
 
@@ -250,7 +250,7 @@ def test_the_tuned_questions_about_ml_100k_are_answered_right(real_data: Path, t
     ingest(real_data / "ml-100k" / "ml-100k.inter.gz", tmp_path / "ml", name="ml-100k")
     from footpath.events.store import open_store
 
-    found = run.totals({"ml-100k": open_store(tmp_path / "ml")}, "tuned.jsonl")["all"]
+    found = run.totals({"ml-100k": open_store(tmp_path / "ml")}, "tuned")["all"]
     assert (found.wrong, found.shown) == (0, 0)
     assert found.right == found.answerable
 

@@ -62,7 +62,7 @@ def test_the_page_draws_sentences_with_their_cells_and_counts_the_refused(report
         assert (sentence.text.zh if lang == "zh" else str(sentence.text)) in html
     total = len(told.sentences) + 1
     assert {"en": f"1 of {total} statements were refused", "zh": f"{total} 条陈述中有 1 条被拒绝"}[lang] in html
-    assert html.index('class="narrative"') < html.index('class="finding"')
+    assert html.index('class="finding"') < html.index('class="narrative"')
 
 
 def test_a_report_without_a_narrative_has_none_on_its_page_and_in_its_json(report: Report, tmp_path: Path) -> None:
