@@ -27,7 +27,7 @@ from typing import Any, Final
 import torch
 
 from footpath.events.readers import read_events
-from footpath.llm.faithfulness import faithfulness
+from footpath.llm.explain.faithfulness import faithfulness
 from footpath.models import catalog
 from footpath.models.storage import load_model, save_model
 from footpath.recommender import Recommender

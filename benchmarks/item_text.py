@@ -39,7 +39,7 @@ from footpath.evaluation.rankings import judge
 from footpath.events.log import EventLog
 from footpath.events.store import ingest, open_store
 from footpath.experiments.item_text import with_text
-from footpath.llm.embed import text_encoder
+from footpath.llm.text.embed import text_encoder
 from footpath.models import catalog
 from footpath.models.content import ContentBased
 from footpath.models.histories import event_counts
@@ -178,7 +178,7 @@ def encode(encoder: str, data: Path, work: Path) -> dict[str, Any]:
     assert n is not None
     code = (
         "import sys; from pathlib import Path; from footpath.events.store import open_store; "
-        "from footpath.experiments.item_text import with_text; from footpath.llm.embed import text_encoder; "
+        "from footpath.experiments.item_text import with_text; from footpath.llm.text.embed import text_encoder; "
         "with_text(open_store(sys.argv[1]), text_encoder(sys.argv[2]), cache=Path(sys.argv[3]))"
     )
     with tempfile.TemporaryDirectory(dir=work) as fresh:

@@ -31,9 +31,9 @@ from footpath.events.log import EventLog
 from footpath.events.store import ingest, open_store
 from footpath.experiments.item_text import with_text
 from footpath.experiments.knowledge import counted, item_facts, with_item_profiles
-from footpath.llm.embed import text_encoder
-from footpath.llm.gateway import Gateway, settings_from_environment
+from footpath.llm.gateway.gateway import Gateway, settings_from_environment
 from footpath.llm.knowledge import write_profiles
+from footpath.llm.text.embed import text_encoder
 from footpath.models import catalog
 from footpath.sequences.build import to_sequences
 from footpath.sequences.splits import split

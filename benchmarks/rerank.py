@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from footpath.events.store import ingest, open_store
 from footpath.experiments.rerank import rerank_report
-from footpath.llm.gateway import Gateway, settings_from_environment
+from footpath.llm.gateway.gateway import Gateway, settings_from_environment
 
 RESULTS: Final = Path(__file__).with_name("rerank.json")
 VALIDATION: Final = 30

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make
 
 from footpath.events.log import EventLog
-from footpath.llm.analyst import Analyst, Answer
-from footpath.llm.gateway import Gateway, GatewaySettings
+from footpath.llm.ask.analyst import Analyst, Answer
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings
 
 WRITTEN: Final = Path(__file__).resolve().parents[1] / "questions.json"
 BACKENDS: Final = ("none", "embedded")

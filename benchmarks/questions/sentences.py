@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from make import SENTENCES, read, stores
 
-from footpath.llm.checker import Checker
-from footpath.llm.statements import Judged, Reader
+from footpath.llm.claims.checker import Checker
+from footpath.llm.statements.statements import Judged, Reader
 
 OUT: Final = Path(__file__).resolve().parents[1] / "sentences.json"
 WANTED: Final = {True: "true", False: "false", None: "not checkable"}

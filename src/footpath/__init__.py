@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from footpath.experiments.runs import open_run as open_run
     from footpath.experiments.runs import recommend_from as recommend_from
     from footpath.experiments.runs import train as train
-    from footpath.llm.explain import explain as explain
+    from footpath.llm.explain.explain import explain as explain
     from footpath.models.catalog import click_model as click_model
     from footpath.models.catalog import create as create
     from footpath.models.storage import load_model as load_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from footpath.llm.egress import read_ledger
+from footpath.llm.gateway.egress import read_ledger
 from tests.cli.conftest import Command
 from tests.llm.stub_server import IGNORES, says, serving
 
@@ -88,7 +88,7 @@ def test_what_can_be_mended_is_said(footpath: Command, arguments: tuple[str, ...
 
 
 def test_the_cache_is_counted_and_cleared(footpath: Command, tmp_path: Path) -> None:
-    from footpath.llm.answers import AnswerCache, question_hash
+    from footpath.llm.gateway.answers import AnswerCache, question_hash
 
     AnswerCache(tmp_path / "cache" / "footpath" / "answers").put(question_hash({}), {"text": "x"})
     assert footpath("gateway", "--json").json()["cache"]["answers"] == 1

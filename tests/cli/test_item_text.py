@@ -12,8 +12,8 @@ from footpath.errors import ConfigError, RunError
 from footpath.events.readers import read_events, read_items
 from footpath.experiments import runs
 from footpath.experiments.item_text import encoder_for, with_new_items, with_text
-from footpath.llm import encoders
-from footpath.llm.embed import text_encoder
+from footpath.llm.text import encoders
+from footpath.llm.text.embed import text_encoder
 from footpath.sequences.build import to_sequences
 
 from .conftest import Command

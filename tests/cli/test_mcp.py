@@ -22,7 +22,7 @@ from footpath.events.store import ingest
 from footpath.experiments import runs
 from footpath.experiments.assistant_answers import AnalysisAnswer, Answer, Table
 from footpath.experiments.mcp_server import LONGEST_ANSWER, TOOLS, Desk, fitted
-from footpath.llm.claims import PREDICATES
+from footpath.llm.claims.claims import PREDICATES
 from tests.cli.conftest import Command, write_ring
 from tests.llm.log_by_hand import ACTS, ITEMS, USERS
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from footpath.llm.backends import Capabilities, Completion, Letters, Message, Sending, UnansweredError
+from footpath.llm.gateway.backends import Capabilities, Completion, Letters, Message, Sending, UnansweredError
 
 _LINE = re.compile(r"^([A-T])\. <data>(.*)</data>$", re.MULTILINE)
 _TOLD = re.compile(r"oldest first: <data>(.*)</data>")

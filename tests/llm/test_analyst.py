@@ -20,12 +20,12 @@ from typer.testing import CliRunner
 from footpath.cli.ask import page
 from footpath.cli.main import app
 from footpath.events.store import ingest
-from footpath.llm.analyst import Analyst, answer, borne_out
-from footpath.llm.backends import Capabilities, Completion
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Scope
-from footpath.llm.gateway import Gateway, GatewaySettings
-from footpath.llm.templates import render
+from footpath.llm.ask.analyst import Analyst, answer, borne_out
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.claims.templates import render
+from footpath.llm.gateway.backends import Capabilities, Completion
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings
 from footpath.page.text import Lang
 from footpath.result import Phrase
 from tests.llm.shop_of_two import INJECTION, shop

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from footpath.errors import ConfigError
-from footpath.llm.answers import AnswerCache, question_hash
+from footpath.llm.gateway.answers import AnswerCache, question_hash
 
 KEY = question_hash({"prompt": "?"})
 ANSWER = {"text": "three 三"}
@@ -99,7 +99,7 @@ def test_a_cache_can_be_emptied_and_needs_a_directory(tmp_path: Path) -> None:
 
 def test_nobody_reads_a_half_written_answer_of_two_processes(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom footpath.llm.answers import AnswerCache, question_hash\n"
+        "import sys, pathlib\nfrom footpath.llm.gateway.answers import AnswerCache, question_hash\n"
         "cache = AnswerCache(pathlib.Path(sys.argv[1]))\n"
         "for round in range(60):\n"
         "    for n in range(5):\n"

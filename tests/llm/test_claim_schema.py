@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from footpath.errors import ConfigError
-from footpath.llm.claim_schema import claim_schema
-from footpath.llm.claims import ARGUMENTS, PREDICATES, Claim, Scope, canonical, claim_from_dict, claim_to_dict
+from footpath.llm.claims.claims import ARGUMENTS, PREDICATES, Claim, Scope, canonical, claim_from_dict, claim_to_dict
+from footpath.llm.claims.schema import claim_schema
 
 jsonschema = pytest.importorskip("jsonschema")
 BOUGHT = Scope(event_types=("purchase",), since=datetime(2026, 3, 2), hours=(9,), not_user="b", value_from=1)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from footpath.errors import ConfigError, DataError, NotInLogError
-from footpath.llm.checker import Checker
-from footpath.llm.claims import ARGUMENTS, PREDICATES, Claim, Scope, agrees, canonical, check, claim_from_dict, claim_to_dict
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import ARGUMENTS, PREDICATES, Claim, Scope, agrees, canonical, check, claim_from_dict, claim_to_dict
 from tests.analysis.logs_by_hand import on_days
 from tests.llm.log_by_hand import log_by_hand
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import footpath as fp
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Scope
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Scope
 
 pytestmark = pytest.mark.real
 

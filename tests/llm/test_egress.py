@@ -17,11 +17,11 @@ import pytest
 from pydantic import BaseModel
 
 from footpath.errors import ConfigError, DataError
-from footpath.llm import server as server_module
-from footpath.llm.backends import Message
-from footpath.llm.egress import Ledger, is_loopback, not_allowed, read_ledger, redact, summarise
-from footpath.llm.gateway import Gateway, GatewaySettings
-from footpath.llm.server import Patience
+from footpath.llm.gateway import server as server_module
+from footpath.llm.gateway.backends import Message
+from footpath.llm.gateway.egress import Ledger, is_loopback, not_allowed, read_ledger, redact, summarise
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings
+from footpath.llm.gateway.server import Patience
 from tests.llm.stub_server import BINDS, IGNORES, answers, says, serving
 
 KEY = "sk-a-secret-of-the-test"
@@ -325,7 +325,7 @@ def test_a_kill_during_the_call_leaves_its_line(tmp_path: Path) -> None:
 
     found: dict[str, Any] = {}
     code = (
-        "import sys, pydantic, pathlib\nfrom footpath.llm.gateway import *\n"
+        "import sys, pydantic, pathlib\nfrom footpath.llm.gateway.gateway import *\n"
         "class Said(pydantic.BaseModel):\n    who: str\n"
         "folder = pathlib.Path(sys.argv[2])\n"
         "door = Gateway(GatewaySettings(sys.argv[1], 'm', cache=None, ledger=folder / 'egress.jsonl'))\n"
@@ -345,7 +345,7 @@ def test_a_kill_during_the_call_leaves_its_line(tmp_path: Path) -> None:
 
 def test_two_processes_may_write_one_ledger(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom footpath.llm.egress import Ledger\n"
+        "import sys, pathlib\nfrom footpath.llm.gateway.egress import Ledger\n"
         "ledger = Ledger(pathlib.Path(sys.argv[1]))\n"
         "for i in range(100):\n"
         "    call = ledger.sent(host='h', loopback=True, purpose='p' * 500, model='m', fields={}, redactions={}, body=b'')\n"

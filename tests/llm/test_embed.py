@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from footpath.errors import ConfigError, EncoderError, MissingExtraError
-from footpath.llm import encoders
-from footpath.llm.e5_small import e5_small
-from footpath.llm.egress import read_ledger
-from footpath.llm.embed import encode_items, encode_texts, item_texts, text_encoder
-from footpath.llm.embedding_server import EmbeddingServer, embedding_server
-from footpath.llm.encoders import LONGEST_TEXT, TextEncoder, cleaned, multilingual_e5
-from footpath.llm.server import Patience, Server
+from footpath.llm.gateway.egress import read_ledger
+from footpath.llm.gateway.server import Patience, Server
+from footpath.llm.text import encoders
+from footpath.llm.text.e5_small import e5_small
+from footpath.llm.text.embed import encode_items, encode_texts, item_texts, text_encoder
+from footpath.llm.text.embedding_server import EmbeddingServer, embedding_server
+from footpath.llm.text.encoders import LONGEST_TEXT, TextEncoder, cleaned, multilingual_e5
 from footpath.sequences.dataset import ItemFeatures
 
 LOCAL = ["static", "minilm", "e5"]

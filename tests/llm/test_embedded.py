@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from footpath.llm.egress import read_ledger
-from footpath.llm.embedded import CONTEXT, embedded_model, packaged_weights, weights_digest
-from footpath.llm.gateway import Gateway, GatewaySettings, schema_of
-from footpath.llm.quoting import RULE, quoted
+from footpath.llm.gateway.egress import read_ledger
+from footpath.llm.gateway.embedded import CONTEXT, embedded_model, packaged_weights, weights_digest
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings, schema_of
+from footpath.llm.gateway.quoting import RULE, quoted
 
 pytestmark = [
     pytest.mark.slow,
@@ -158,7 +158,7 @@ def test_nobody_else_may_use_the_port_of_the_engine(door: Gateway) -> None:
     import urllib.error
     import urllib.request
 
-    from footpath.llm import embedded
+    from footpath.llm.gateway import embedded
 
     ask(door, "load")
     address = embedded._loaded(embedded_model().path, embedded.os.getpid()).engine.listening_address
@@ -180,7 +180,7 @@ def test_answers_of_the_embedded_model_are_kept_without_a_line_in_the_ledger(tmp
 def test_a_fork_answers_too(tmp_path: Path) -> None:
     """The threads of an engine do not survive a fork: the child loads its own."""
     code = (
-        "import os\nfrom footpath.llm.gateway import *\ndoor = Gateway(GatewaySettings('embedded', cache=None))\n"
+        "import os\nfrom footpath.llm.gateway.gateway import *\ndoor = Gateway(GatewaySettings('embedded', cache=None))\n"
         "asked = lambda: door.choose('A or B?', ['A', 'B'], purpose='t', fields={}).logprobs['A']\n"
         "before = asked()\n"
         "child = os.fork()\n"

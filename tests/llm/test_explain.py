@@ -17,10 +17,10 @@ import pytest
 from footpath.errors import ConfigError, DataError, NotFittedError
 from footpath.events.contract import EVENT_TYPES
 from footpath.events.readers import read_events
-from footpath.llm.deletion import Trial, because, drawn_sets, search
-from footpath.llm.evidence import Likeness, most_alike, pattern
-from footpath.llm.explain import chart, explain, result_of
-from footpath.llm.faithfulness import faithfulness
+from footpath.llm.explain.deletion import Trial, because, drawn_sets, search
+from footpath.llm.explain.evidence import Likeness, most_alike, pattern
+from footpath.llm.explain.explain import chart, explain, result_of
+from footpath.llm.explain.faithfulness import faithfulness
 from footpath.models import catalog
 from footpath.progress import Progress
 from footpath.recommender import recommend

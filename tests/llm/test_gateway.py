@@ -17,12 +17,12 @@ import pytest
 from pydantic import BaseModel, Field
 
 from footpath.errors import ConfigError, MissingExtraError
-from footpath.llm import embedded
-from footpath.llm.backends import Message, UnansweredError, token_estimate
-from footpath.llm.egress import read_ledger
-from footpath.llm.embedded import letter_logprobs
-from footpath.llm.gateway import Gateway, GatewaySettings, default_cache, default_ledger, schema_of, settings_from_environment
-from footpath.llm.server import Patience
+from footpath.llm.gateway import embedded
+from footpath.llm.gateway.backends import Message, UnansweredError, token_estimate
+from footpath.llm.gateway.egress import read_ledger
+from footpath.llm.gateway.embedded import letter_logprobs
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings, default_cache, default_ledger, schema_of, settings_from_environment
+from footpath.llm.gateway.server import Patience
 from tests.llm.stub_server import (
     BINDS,
     IGNORES,
@@ -514,7 +514,8 @@ def test_settings_come_from_the_environment_and_what_is_given_goes_before(monkey
 
 def test_importing_the_gateway_loads_no_engine_and_no_client() -> None:
     heavy = ("openai", "xllamacpp", "httpx2", "pydantic", "torch", "onnxruntime", "mcp")
-    code = f"import sys, footpath.llm.gateway, footpath.llm.egress; print([name for name in {heavy} if name in sys.modules])"
+    loaded = f"[name for name in {heavy} if name in sys.modules]"
+    code = f"import sys, footpath.llm.gateway.gateway, footpath.llm.gateway.egress; print({loaded})"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
 

@@ -16,7 +16,7 @@ from footpath.errors import ConfigError, DataError
 from footpath.events.store import ingest, open_store
 from footpath.experiments.knowledge import estimate, facts_of, item_facts, user_facts, write_knowledge
 from footpath.experiments.runs import open_run, recommend_from, train
-from footpath.llm.gateway import Gateway, GatewaySettings
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings
 from footpath.llm.knowledge import (
     PROFILES,
     ItemFacts,

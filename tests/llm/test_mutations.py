@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from footpath.events.simulate import simulate
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Scope
-from footpath.llm.told import accept
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.claims.told import accept
 
 WANTED = 1_000
 NOUNS = {"view": "views", "click": "clicks", "cart": "additions to the cart", "purchase": "purchases", "search": "searches"}

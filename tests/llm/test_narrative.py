@@ -10,8 +10,8 @@ import pytest
 from footpath.analysis.report import Report, Sentence, analyze
 from footpath.analysis.trail import Trail, trail
 from footpath.events.simulate import simulate
-from footpath.llm.checker import Checker
-from footpath.llm.narrative import narrative
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.narrative import narrative
 from tests.analysis.logs_by_hand import on_days
 from tests.llm.log_by_hand import log_by_hand
 

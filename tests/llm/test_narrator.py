@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from footpath.llm.backends import Capabilities, Completion, Letters, Message, Sending
-from footpath.llm.checker import Checker
-from footpath.llm.gateway import Gateway, GatewaySettings
-from footpath.llm.narrator import LINES, Narrator
-from footpath.llm.profile import Profile, profile
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.narrator import LINES, Narrator
+from footpath.llm.claims.profile import Profile, profile
+from footpath.llm.gateway.backends import Capabilities, Completion, Letters, Message, Sending
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings
 from tests.llm.log_by_hand import log_by_hand
 
 

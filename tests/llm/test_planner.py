@@ -10,11 +10,11 @@ import pytest
 
 from footpath.errors import ConfigError
 from footpath.events.simulate import simulate
-from footpath.llm.claims import claim_from_dict
-from footpath.llm.examples import examples
-from footpath.llm.names import Names
-from footpath.llm.planner import LONGEST_QUESTION, plan
-from footpath.llm.plans import ClaimPlan, RefusalPlan, plan_from_dict, plan_to_dict
+from footpath.llm.ask.examples import examples
+from footpath.llm.ask.names import Names
+from footpath.llm.ask.planner import LONGEST_QUESTION, plan
+from footpath.llm.ask.plans import ClaimPlan, RefusalPlan, plan_from_dict, plan_to_dict
+from footpath.llm.claims.claims import claim_from_dict
 from tests.llm.shop_of_two import shop
 
 PARAPHRASES = [json.loads(line) for line in (Path(__file__).parent / "paraphrases.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -8,11 +8,11 @@ import pytest
 import footpath as fp
 from footpath.errors import ConfigError, DataError
 from footpath.events.simulate import Simulated, Stories, simulate
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Scope, claim_from_dict
-from footpath.llm.profile import SECTIONS, Profile, profile
-from footpath.llm.profile_page import page
-from footpath.llm.templates import render
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Scope, claim_from_dict
+from footpath.llm.claims.profile import SECTIONS, Profile, profile
+from footpath.llm.claims.profile_page import page
+from footpath.llm.claims.templates import render
 from tests.llm.log_by_hand import log_by_hand
 
 

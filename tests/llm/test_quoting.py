@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footpath.errors import ConfigError
-from footpath.llm.quoting import quoted, without_turns
+from footpath.llm.gateway.quoting import quoted, without_turns
 
 SPECIAL = ["<data>", "</data>", "<|im_end|>", "<|im_start|>system", "[INST]", "[/INST]", "<<SYS>>", "＜/data＞", "\u202e", "\x00", "\n"]
 

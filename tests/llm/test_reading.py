@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from footpath.llm.dates import Calendar, Window, han_number
-from footpath.llm.names import Names
-from footpath.llm.reading import Number, language, read
+from footpath.llm.ask.dates import Calendar, Window, han_number
+from footpath.llm.ask.names import Names
+from footpath.llm.ask.reading import Number, language, read
 from tests.llm.shop_of_two import shop
 
 CALENDAR = Calendar(datetime(2024, 9, 2, 8), datetime(2024, 11, 10, 22))

@@ -17,7 +17,7 @@ from footpath.errors import ConfigError, DataError
 from footpath.events.log import EventLog
 from footpath.events.store import ingest, open_store
 from footpath.experiments.rerank import ERRORS, first_stage_of, kendall_tau, list_errors, rerank_report
-from footpath.llm.gateway import Gateway, GatewaySettings
+from footpath.llm.gateway.gateway import Gateway, GatewaySettings
 from footpath.llm.rerank import (
     LETTERS,
     NO_HISTORY,

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from footpath.errors import FootpathError
-from footpath.llm.claims import Claim, Scope
-from footpath.llm.statement_forms import NoScopeError, joined
-from footpath.llm.statements import Reader, UnreadError
-from footpath.llm.templates import render
+from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.claims.templates import render
+from footpath.llm.statements.forms import NoScopeError, joined
+from footpath.llm.statements.statements import Reader, UnreadError
 from tests.llm.test_mutations import KINDS, Case, Shop
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 import footpath as fp
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Scope
-from footpath.llm.sentences import split_sentences
-from footpath.llm.statements import Judged, Reader, check_claims
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.statements.sentences import split_sentences
+from footpath.llm.statements.statements import Judged, Reader, check_claims
 
 ACTS = [
     ("u1", "2026-03-02T10:00", "view", "i1"),

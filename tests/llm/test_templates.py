@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from footpath.llm.checker import Checker
-from footpath.llm.claims import ARGUMENTS, PREDICATES, Claim, Scope
-from footpath.llm.templates import render, shown
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import ARGUMENTS, PREDICATES, Claim, Scope
+from footpath.llm.claims.templates import render, shown
 from footpath.result import in_language
 from tests.analysis.logs_by_hand import on_days
 from tests.llm.log_by_hand import log_by_hand

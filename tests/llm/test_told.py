@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 
 from footpath.errors import ConfigError
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Scope
-from footpath.llm.told import CAUSES, accept
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.claims.told import CAUSES, accept
 from tests.llm.log_by_hand import log_by_hand
 
 A = Scope(user="a")

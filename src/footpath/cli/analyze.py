@@ -44,7 +44,7 @@ def analyze(
     from footpath.analysis import report as reports
     from footpath.analysis.trail import trail
     from footpath.events.store import open_store
-    from footpath.llm.narrative import narrative as told
+    from footpath.llm.claims.narrative import narrative as told
     from footpath.page.files import check_target
 
     if format not in ("parquet", "csv"):

@@ -14,7 +14,7 @@ from footpath.cli import console
 from footpath.errors import ConfigError
 
 if TYPE_CHECKING:
-    from footpath.llm.analyst import Answer
+    from footpath.llm.ask.analyst import Answer
     from footpath.page.text import Lang
 
 ROWS_SHOWN = 10
@@ -32,7 +32,7 @@ def ask(
 ) -> None:
     """Answer a question from the log; every figure is a cell that was computed, and what is not understood is refused."""
     from footpath.events.store import open_store
-    from footpath.llm.analyst import answer
+    from footpath.llm.ask.analyst import answer
     from footpath.page.files import check_target, write_text
 
     if lang not in (None, "en", "zh"):
@@ -110,7 +110,7 @@ def _worded(values: list[Any], names: Mapping[str, Any], lang: Lang) -> list[Any
 
 
 def _print_plan(found: Answer) -> None:
-    from footpath.llm.plans import plan_to_dict
+    from footpath.llm.ask.plans import plan_to_dict
 
     read = ", ".join(f"{piece.text!r} {piece.kind}" for piece in found.reading.content if piece.kind != "stop")
     console.out.print(f"\nread as: {read or 'nothing'}", markup=False, style="dim")

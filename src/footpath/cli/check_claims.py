@@ -15,7 +15,7 @@ from footpath.cli import console
 from footpath.errors import ConfigError
 
 if TYPE_CHECKING:
-    from footpath.llm.statements import Judgement
+    from footpath.llm.statements.statements import Judgement
 
 MOST_LETTERS: Final = 200_000
 """Letters of a text that is checked at once."""
@@ -32,9 +32,9 @@ def check_claims(
 ) -> None:
     """Judge each sentence of a text: true, false with what is right, or not checkable with the words that were not understood."""
     from footpath.events.store import open_store
-    from footpath.llm.checker import Checker
-    from footpath.llm.reading import language
-    from footpath.llm.statements import check_claims as checked
+    from footpath.llm.ask.reading import language
+    from footpath.llm.claims.checker import Checker
+    from footpath.llm.statements.statements import check_claims as checked
     from footpath.page.text import sentence
     from footpath.result import in_language
 

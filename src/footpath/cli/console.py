@@ -20,7 +20,7 @@ from footpath.errors import ConfigError
 from footpath.progress import Progress
 
 if TYPE_CHECKING:
-    from footpath.llm.gateway import Gateway
+    from footpath.llm.gateway.gateway import Gateway
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
@@ -150,7 +150,7 @@ def examples(
 
 def gateway(llm: str | None, llm_model: str | None) -> Gateway:
     """The door to the language model that `--llm` and `--llm-model` or the environment name; raises ConfigError, MissingExtraError."""
-    from footpath.llm.gateway import Gateway, settings_from_environment
+    from footpath.llm.gateway.gateway import Gateway, settings_from_environment
 
     return Gateway(settings_from_environment(llm, llm_model))
 

@@ -14,7 +14,7 @@ from footpath.cli import console
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from footpath.llm.measure import Measured
+    from footpath.llm.gateway.measure import Measured
 
 
 def gateway(
@@ -27,9 +27,9 @@ def gateway(
 ) -> None:
     """Which language models are there, what the chosen one can do and costs, the cache, the budget, and what has left this machine."""
     from footpath.errors import ConfigError
-    from footpath.llm.egress import read_ledger, summarise
-    from footpath.llm.gateway import Gateway, settings_from_environment
-    from footpath.llm.measure import installed, measure
+    from footpath.llm.gateway.egress import read_ledger, summarise
+    from footpath.llm.gateway.gateway import Gateway, settings_from_environment
+    from footpath.llm.gateway.measure import installed, measure
 
     if calls < 0:
         raise ConfigError(f"--calls must be 0 or more, got {calls}")

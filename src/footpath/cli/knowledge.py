@@ -30,7 +30,7 @@ def knowledge(
     """Write profiles of items and users by a language model or by templates, once; serving reads them and calls no model."""
     from footpath.events.store import open_store
     from footpath.experiments import knowledge as profiles
-    from footpath.llm.embed import cache_folder
+    from footpath.llm.text.embed import cache_folder
 
     if into is None and not estimate:
         raise ConfigError("nothing to do: give --into DIR to write the profiles, or --estimate to see what that takes")

@@ -12,7 +12,7 @@ from footpath.cli import console
 from footpath.errors import ConfigError
 
 if TYPE_CHECKING:
-    from footpath.llm.told import Told
+    from footpath.llm.claims.told import Told
 
 
 def profile(
@@ -33,10 +33,10 @@ def profile(
     With a language model it is put into a few sentences too, of which only those are shown that read into claims which are true.
     """
     from footpath.events.store import open_store
-    from footpath.llm.checker import Checker
-    from footpath.llm.narrator import Narrator
-    from footpath.llm.profile import SECTIONS
-    from footpath.llm.profile import profile as profiled
+    from footpath.llm.claims.checker import Checker
+    from footpath.llm.claims.narrator import Narrator
+    from footpath.llm.claims.profile import SECTIONS
+    from footpath.llm.claims.profile import profile as profiled
     from footpath.page.files import check_target, write_text
     from footpath.page.text import sentence
     from footpath.result import in_language
@@ -57,7 +57,7 @@ def profile(
         else profiled(checker, user=user, segment=segment, lang=language, narrate=narrator.narrate, read=narrator.read)
     )
     if html is not None:
-        from footpath.llm.profile_page import page
+        from footpath.llm.claims.profile_page import page
 
         write_text(html, page(found, checker, lang=language))
     if json:
@@ -103,7 +103,7 @@ def _print_told(told: Told, why: str, lang: Literal["en", "zh"]) -> None:
 
 
 def _print_evidence(verdict: object, lang: Literal["en", "zh"]) -> None:
-    from footpath.llm.claims import Verdict
+    from footpath.llm.claims.claims import Verdict
     from footpath.page.figures import show
 
     assert isinstance(verdict, Verdict)

@@ -40,14 +40,14 @@ from footpath.experiments.assistant_cells import (
 )  # fmt: skip
 from footpath.experiments.assistant_options import as_texts, entry_of, value_of
 from footpath.experiments.assistant_terms import CONVENTIONS, PREDICATES
-from footpath.llm.analyst import Analyst, definition
-from footpath.llm.checker import Checker
-from footpath.llm.claims import Claim, Verdict, claim_from_dict, claim_to_dict
-from footpath.llm.examples import examples
-from footpath.llm.names import Names
-from footpath.llm.profile import profile
-from footpath.llm.statements import check_claims
-from footpath.llm.templates import render
+from footpath.llm.ask.analyst import Analyst, definition
+from footpath.llm.ask.examples import examples
+from footpath.llm.ask.names import Names
+from footpath.llm.claims.checker import Checker
+from footpath.llm.claims.claims import Claim, Verdict, claim_from_dict, claim_to_dict
+from footpath.llm.claims.profile import profile
+from footpath.llm.claims.templates import render
+from footpath.llm.statements.statements import check_claims
 from footpath.page.text import Lang, plain, sentence
 from footpath.result import Phrase, Result, in_language, say
 

@@ -95,7 +95,7 @@ def result_cell(prefix: str, cell: Cell, lang: Lang) -> say_as.Cell:
 
 
 def cells_of(explained: Explained, prefix: str, lang: Lang) -> list[say_as.Cell]:
-    from footpath.llm.explain import result_of
+    from footpath.llm.explain.explain import result_of
 
     return [result_cell(prefix, cell, lang) for cell in result_of(explained.explanation).cells]
 

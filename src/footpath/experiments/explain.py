@@ -17,9 +17,9 @@ from footpath.events.store import open_store
 from footpath.experiments.embed import histories_before
 from footpath.experiments.picture import Figure, picture
 from footpath.experiments.runs import Run, moment
-from footpath.llm.explain import chart, explain
-from footpath.llm.explanation import Explanation
-from footpath.llm.faithfulness import faithfulness
+from footpath.llm.explain.explain import chart, explain
+from footpath.llm.explain.explanation import Explanation
+from footpath.llm.explain.faithfulness import faithfulness
 from footpath.page.text import Lang
 from footpath.progress import Progress
 from footpath.recommender import recommend
@@ -61,7 +61,7 @@ def explain_from(
     """Why a run gives an item its place, for a user of the store or after a history of item ids, oldest first.
 
     item: the first recommendation where None. A history needs no store; without one nothing is said of other users. The other options
-    are those of `footpath.llm.explain.explain`; at: as in `footpath.experiments.runs.recommend_from`. Raises ConfigError, RunError,
+    are those of `footpath.llm.explain.explain.explain`; at: as in `footpath.experiments.runs.recommend_from`. Raises ConfigError, RunError,
     StoreError.
     """
     if (user is None) == (history is None):
@@ -138,7 +138,10 @@ def faithfulness_of(
     store: Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """`footpath.llm.faithfulness.faithfulness` of a run, over users of its store. Raises ConfigError, RunError, StoreError, DataError."""
+    """`footpath.llm.explain.faithfulness.faithfulness` of a run, over users of its store.
+
+    Raises ConfigError, RunError, StoreError, DataError.
+    """
     log = open_store(store or run.store_path())
     trails = histories_before(log, run.model.items, None, event_types=run.record["data"]["event_types"])
     repeats = bool(run.record["repeat"] if repeat is None else repeat)

@@ -13,8 +13,8 @@ import pyarrow as pa
 from footpath.errors import ConfigError, MissingExtraError, RunError
 from footpath.events.log import EventLog
 from footpath.events.readers import read_items
-from footpath.llm.embed import cache_folder, encode_items, item_texts, text_encoder
-from footpath.llm.encoders import TextEncoder
+from footpath.llm.text.embed import cache_folder, encode_items, item_texts, text_encoder
+from footpath.llm.text.encoders import TextEncoder
 from footpath.progress import Progress
 from footpath.recommender import TakesNewItems
 from footpath.sequences.build import item_features

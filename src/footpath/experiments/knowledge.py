@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 from footpath.errors import ConfigError, DataError
 from footpath.events.log import EventLog
 from footpath.experiments.embed import before, parsed
-from footpath.llm.embed import text_encoder
-from footpath.llm.gateway import Gateway
+from footpath.llm.gateway.gateway import Gateway
 from footpath.llm.knowledge import Facts, ItemFacts, UserFacts, profile_texts, profile_vectors, tokens_ahead, write_profiles
+from footpath.llm.text.embed import text_encoder
 from footpath.progress import Progress
 from footpath.sequences.build import to_sequences
 from footpath.sequences.dataset import ItemFeatures, SequenceDataset

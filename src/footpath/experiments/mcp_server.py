@@ -32,7 +32,7 @@ from footpath.experiments import assistant_answers as say_as
 from footpath.experiments.assistant import Assistant
 from footpath.experiments.assistant_cells import short
 from footpath.experiments.assistant_terms import PREDICATES
-from footpath.llm.claim_schema import claim_schema
+from footpath.llm.claims.schema import claim_schema
 
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, Tool

@@ -25,8 +25,8 @@ from footpath.events.store import open_store
 from footpath.experiments.compare import fit, named
 from footpath.experiments.runs import read_record, store_of
 from footpath.experiments.validation import check_items, choose_split
-from footpath.llm.gateway import Gateway
-from footpath.llm.quoting import CLOSE, OPEN, RULE, quoted
+from footpath.llm.gateway.gateway import Gateway
+from footpath.llm.gateway.quoting import CLOSE, OPEN, RULE, quoted
 from footpath.llm.rerank import (
     PURPOSE,
     WEIGHTS,

@@ -34,7 +34,7 @@ from footpath.experiments.curves import epochs_of as epochs_of
 from footpath.experiments.curves import page
 from footpath.experiments.item_text import encoder_for, told, with_text
 from footpath.experiments.validation import choose_split
-from footpath.llm.deletion import because
+from footpath.llm.explain.deletion import because
 from footpath.models import catalog, storage
 from footpath.progress import Progress
 from footpath.recommender import ClickModel, Iterative, Recommender, Settled, hyperparameters, recommend

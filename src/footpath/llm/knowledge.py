@@ -23,11 +23,11 @@ import scipy.sparse as sp
 from jaxtyping import Float32
 
 from footpath.errors import ConfigError, DataError
-from footpath.llm.backends import Message
-from footpath.llm.embed import encode_texts
-from footpath.llm.encoders import TextEncoder
-from footpath.llm.gateway import Gateway
-from footpath.llm.quoting import RULE, quoted
+from footpath.llm.gateway.backends import Message
+from footpath.llm.gateway.gateway import Gateway
+from footpath.llm.gateway.quoting import RULE, quoted
+from footpath.llm.text.embed import encode_texts
+from footpath.llm.text.encoders import TextEncoder
 from footpath.models.item_text import projected, text_vectors, unit_rows, whiten, words
 from footpath.progress import Progress
 from footpath.sequences.dataset import ItemFeatures
@@ -92,7 +92,7 @@ class Facts(Protocol):
     def prompt(self) -> list[Message]: ...
 
     def fields(self) -> Mapping[str, Sequence[str]]:
-        """What of the log the prompt holds, by the names of `footpath.llm.egress.FIELDS`."""
+        """What of the log the prompt holds, by the names of `footpath.llm.gateway.egress.FIELDS`."""
         ...
 
     def template(self) -> tuple[str, tuple[str, ...]]:

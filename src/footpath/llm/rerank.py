@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from footpath.errors import ConfigError
-from footpath.llm.gateway import NO_MODEL, Gateway
-from footpath.llm.quoting import CLOSE, OPEN, RULE, quoted
+from footpath.llm.gateway.gateway import NO_MODEL, Gateway
+from footpath.llm.gateway.quoting import CLOSE, OPEN, RULE, quoted
 from footpath.models.item_text import tfidf
 from footpath.sequences.dataset import ItemFeatures
 from footpath.statistics import PairedDifference, paired_difference, seeded

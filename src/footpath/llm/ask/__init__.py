@@ -1,0 +1,1 @@
+"""Questions about a log, turned into plans and answered."""

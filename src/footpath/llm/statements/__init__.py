@@ -1,0 +1,1 @@
+"""Prose about a log, read sentence by sentence into claims."""

@@ -1,0 +1,1 @@
+"""Encoders of titles and texts, without torch."""
