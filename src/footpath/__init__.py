@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from footpath.experiments.runs import open_run as open_run
     from footpath.experiments.runs import recommend_from as recommend_from
     from footpath.experiments.runs import train as train
+    from footpath.llm.claims.profile import profile as profile
     from footpath.llm.explain.explain import explain as explain
+    from footpath.llm.statements.statements import check_claims as check_claims
     from footpath.models.catalog import click_model as click_model
     from footpath.models.catalog import create as create
     from footpath.models.storage import load_model as load_model
@@ -66,7 +68,9 @@ _HOME = {
     "open_run": "experiments.runs",
     "recommend_from": "experiments.runs",
     "train": "experiments.runs",
-    "explain": "llm.explain",
+    "profile": "llm.claims.profile",
+    "explain": "llm.explain.explain",
+    "check_claims": "llm.statements.statements",
     "click_model": "models.catalog",
     "create": "models.catalog",
     "load_model": "models.storage",

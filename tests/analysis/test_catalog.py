@@ -64,3 +64,13 @@ def test_texts_become_what_an_option_takes() -> None:
     assert catalog.option(funnel, "order", "strict") == "strict"
     with pytest.raises(ConfigError, match=r"funnel has no option 'stepps'; it has: .*did you mean 'steps'"):
         catalog.option(funnel, "stepps", "a")
+
+
+def test_what_is_for_programs_and_what_is_too_large_is_refused_by_name() -> None:
+    assert catalog.option(catalog.entry("ab_test"), "ratio", "A:1,B:3") == {"A": 1.0, "B": 3.0}
+    with pytest.raises(ConfigError, match=r"ab_test\.ratio takes numbers by name, such as A:1,B:3, got 'x:y'"):
+        catalog.option(catalog.entry("ab_test"), "ratio", "x:y")
+    with pytest.raises(ConfigError, match=r"propensity has no option 'model' here: it takes a function"):
+        catalog.option(catalog.entry("propensity"), "model", "boosting")
+    with pytest.raises(ConfigError, match=r"paths\.top must be at most 1,000,000, got 1000001"):
+        catalog.option(catalog.entry("paths"), "top", "1000001")

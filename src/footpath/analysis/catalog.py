@@ -318,6 +318,10 @@ ANALYSES: Final[tuple[Analysis, ...]] = (
 )
 
 
+LARGEST_WHOLE: Final = 1_000_000
+"""Whole numbers beyond are no options: of steps, labels, days, draws."""
+
+
 def names() -> list[str]:
     """All names, in the order of a report."""
     return [analysis.name for analysis in ANALYSES]
@@ -334,13 +338,18 @@ def entry(name: str) -> Analysis:
 def option(analysis: Analysis, name: str, value: Any) -> Any:
     """A value for an option of an analysis: texts, as a command line gives them, become what the option takes.
 
-    Raises ConfigError for an option that the analysis lacks, or a text that cannot be its value.
+    Raises ConfigError for an option that the analysis lacks or that takes a function, a text that cannot be its value, and whole numbers
+    beyond `LARGEST_WHOLE`.
     """
     if name not in analysis.options:
         known = ", ".join(analysis.options) or "none"
         raise ConfigError(f"{analysis.name} has no option {name!r}; it has: {known}{did_you_mean(name, analysis.options)}")
     if not isinstance(value, str):
         return value
+    if is_code(analysis.options[name]):
+        raise ConfigError(f"{analysis.name} has no option {name!r} here: it takes a function, and is for programs")
+    if is_mapping(analysis.options[name]):
+        return _weights(f"{analysis.name}.{name}", value)
     kinds = [kind.strip() for kind in str(analysis.options[name].annotation).split("|")]
     if value.lower() == "none" and "None" in kinds:
         return None
@@ -349,15 +358,37 @@ def option(analysis: Analysis, name: str, value: Any) -> Any:
     for kind, read in (("int", int), ("float", float)):
         if kind in kinds:
             try:
-                return read(value)
+                number = read(value)
             except ValueError:
                 continue
+            if kind == "int" and abs(number) > LARGEST_WHOLE:
+                raise ConfigError(f"{analysis.name}.{name} must be at most {LARGEST_WHOLE:,}, got {number}")
+            return number
     many = any(kind.startswith(("Sequence", "list", "tuple")) for kind in kinds)
     if many and ("," in value or "str" not in kinds):
         return _split(value, kinds)
     if not any(kind in kinds for kind in ("int", "float", "bool")) or "str" in kinds:
         return value
     raise ConfigError(f"{analysis.name}.{name} takes {' or '.join(kinds)}, got {value!r}")
+
+
+def is_code(option: inspect.Parameter) -> bool:
+    """Takes a function: for programs, not for a command line or a tool."""
+    return str(option.annotation).startswith("Model")
+
+
+def is_mapping(option: inspect.Parameter) -> bool:
+    """Takes numbers by name, written as `A:1,B:3`."""
+    return str(option.annotation).startswith("Mapping")
+
+
+def _weights(name: str, text: str) -> dict[str, float] | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return {label: float(weight) for label, colon, weight in (part.rpartition(":") for part in text.split(",")) if colon or weight}
+    except ValueError:
+        raise ConfigError(f"{name} takes numbers by name, such as A:1,B:3, got {text!r}") from None
 
 
 def _split(value: str, kinds: Sequence[str]) -> list[Any]:

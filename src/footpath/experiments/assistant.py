@@ -38,7 +38,7 @@ from footpath.experiments.assistant_cells import (
     short_all,
     table_of,
 )  # fmt: skip
-from footpath.experiments.assistant_options import as_texts, entry_of, value_of
+from footpath.experiments.assistant_options import as_texts, entry_of
 from footpath.experiments.assistant_terms import CONVENTIONS, PREDICATES
 from footpath.llm.ask.analyst import Analyst, definition
 from footpath.llm.ask.examples import examples
@@ -455,7 +455,7 @@ class Assistant:
         key = (name, tuple(sorted(options.items())))
         if key not in opened.results:
             analysis = catalog.entry(name)
-            given = {option: value_of(analysis, option, text) for option, text in options.items()}
+            given = {option: catalog.option(analysis, option, text) for option, text in options.items()}
             opened.results[key] = analysis.function(opened.log, **given)
             while len(opened.results) > _KEPT_RESULTS:
                 opened.results.popitem(last=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any, Final, get_type_hints
+from typing import Any, get_type_hints
 
 from footpath.analysis import catalog
 from footpath.errors import ConfigError
@@ -13,9 +13,6 @@ from footpath.experiments import assistant_answers as say_as
 from footpath.experiments.assistant_cells import short
 from footpath.page.text import Lang, plain
 from footpath.result import in_language
-
-LARGEST_WHOLE: Final = 1_000_000
-"""Whole numbers beyond are no options: of steps, labels, days, draws."""
 
 
 def entry_of(analysis: catalog.Analysis, lang: Lang, *, with_details: bool) -> say_as.AnalysisEntry:
@@ -27,7 +24,7 @@ def entry_of(analysis: catalog.Analysis, lang: Lang, *, with_details: bool) -> s
         options=[
             say_as.Option(name=name, takes=_kind(kinds[name]), default=plain(option.default))
             for name, option in analysis.options.items()
-            if not _is_code(option)
+            if not catalog.is_code(option)
         ],
         details=(inspect.getdoc(analysis.function) or "") if with_details else "",
     )
@@ -46,39 +43,6 @@ def _as_text(name: str, value: Any, *, is_mapping: bool = False) -> str:
     raise ConfigError(f"{name} takes a text, a number, true, false or a list of these, got {short(value)}")
 
 
-def value_of(analysis: catalog.Analysis, option: str, text: str) -> Any:
-    """An option as the analysis takes it. Raises ConfigError, also for whole numbers that no analysis has room for."""
-    if option in analysis.options:
-        parameter = analysis.options[option]
-        if _is_code(parameter):
-            raise ConfigError(f"{analysis.name} has no option {option!r} here: it takes a function, and is for programs")
-        if _is_mapping(parameter):
-            return _weights(f"{analysis.name}.{option}", text)
-    value = catalog.option(analysis, option, text)
-    if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
-        raise ConfigError(f"{analysis.name}.{option} must be at most {LARGEST_WHOLE:,}, got {value}")
-    return value
-
-
-def _weights(name: str, text: str) -> dict[str, float] | None:
-    """Names with their numbers, written as `A:1,B:3`."""
-    if text == "none":
-        return None
-    try:
-        return {label: float(weight) for label, colon, weight in (part.rpartition(":") for part in text.split(",")) if colon or weight}
-    except ValueError:
-        raise ConfigError(f"{name} takes numbers by name, such as A:1,B:3, got {text!r}") from None
-
-
-def _is_code(option: inspect.Parameter) -> bool:
-    """Takes a function: for programs, not for a tool."""
-    return str(option.annotation).startswith("Model")
-
-
-def _is_mapping(option: inspect.Parameter) -> bool:
-    return str(option.annotation).startswith("Mapping")
-
-
 def _kind(hint: Any) -> str:
     """What an option takes, in words of the language that it is written in."""
     said = re.sub(r"\b(?:typing|collections\.abc|datetime)\.(?=[A-Za-z])", "", hint.__name__ if isinstance(hint, type) else str(hint))
@@ -87,5 +51,5 @@ def _kind(hint: Any) -> str:
 
 def as_texts(analysis: catalog.Analysis, given: Mapping[str, Any]) -> dict[str, str]:
     """Options as a command line writes them. Raises ConfigError for what no option takes."""
-    mappings = {name for name, option in analysis.options.items() if _is_mapping(option)}
+    mappings = {name for name, option in analysis.options.items() if catalog.is_mapping(option)}
     return {name: _as_text(f"{analysis.name}.{name}", value, is_mapping=name in mappings) for name, value in given.items()}
