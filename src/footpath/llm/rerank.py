@@ -134,13 +134,18 @@ class Reranker:
             return Reranked(as_given, False, f"{len(head)} candidates have one order")
         first = standard(np.array([candidate.score for candidate in head], np.float64))
         weighed = self.weigh(history, head)
-        cost = {"calls": weighed.asked, "tokens": weighed.tokens, "seconds": weighed.seconds, "cpu_seconds": weighed.cpu_seconds}
+        cost: dict[str, Any] = {
+            "calls": weighed.asked,
+            "tokens": weighed.tokens,
+            "seconds": weighed.seconds,
+            "cpu_seconds": weighed.cpu_seconds,
+        }
         if weighed.why:
-            return Reranked(as_given, False, weighed.why, **cost)  # type: ignore[arg-type]  # numbers all
+            return Reranked(as_given, False, weighed.why, **cost)
         model = standard(weighed.scores(self.bias))
         order = (*fused(first, model, self.weight).tolist(), *as_given[len(head) :])
         said = f"the model's scores count {self.weight:g} times those of the first stage"
-        return Reranked(order, order != as_given, said, tuple(model.tolist()), **cost)  # type: ignore[arg-type]
+        return Reranked(order, order != as_given, said, tuple(model.tolist()), **cost)
 
     def weigh(self, history: Sequence[str], candidates: Sequence[Candidate]) -> Weighing:
         """How likely each candidate is to be named in each order; nothing of it where one order gets no answer."""

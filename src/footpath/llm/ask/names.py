@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -389,5 +389,5 @@ def _values(table: ir.Table, column: str, most: int = MOST_VALUES) -> list[str]:
     return [value for value in named.to_pyarrow()["name"].to_pylist() if value.strip()]
 
 
-def _one(table: ir.Table, measure: object) -> int:
-    return int(table.aggregate(n=measure(table)).to_pyarrow()["n"][0].as_py())  # type: ignore[operator]
+def _one(table: ir.Table, measure: Callable[[ir.Table], ir.Value]) -> int:
+    return int(table.aggregate(n=measure(table)).to_pyarrow()["n"][0].as_py())

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from footpath.llm.ask.dates import inside
 from footpath.llm.ask.names import Names
-from footpath.llm.ask.reading import Found, Number, Reading, window_of
+from footpath.llm.ask.reading import Found, Kind, Number, Reading, window_of
 from footpath.llm.claims.claims import Scope
 from footpath.llm.claims.wording import NOUNS
 from footpath.result import Phrase, say
@@ -66,9 +66,9 @@ def _halves(pieces: list[Found]) -> list[Found]:
     ]
 
 
-def _made(kind: str, value: Any, parts: Sequence[Found], meant: str = "") -> Found:
+def _made(kind: Kind, value: Any, parts: Sequence[Found], meant: str = "") -> Found:
     text = " ".join(part.text for part in parts)
-    return Found(kind, value, parts[0].start, parts[-1].end, text, parts[0].ids if len(parts) == 1 else (), meant)  # type: ignore[arg-type]
+    return Found(kind, value, parts[0].start, parts[-1].end, text, parts[0].ids if len(parts) == 1 else (), meant)
 
 
 def _rewrite(pieces: list[Found], rule: Callable[[list[Found], int], tuple[int, Found] | None]) -> list[Found]:

@@ -26,7 +26,7 @@ from footpath.llm.ask.narrowing import (
     unknown,
 )
 from footpath.llm.ask.plans import AnalysisPlan, Asks, Plan, RefusalPlan, plan_of
-from footpath.llm.ask.reading import Found, Number, Reading, read
+from footpath.llm.ask.reading import Found, Kind, Number, Reading, read
 from footpath.llm.claims.claims import Claim, Predicate, Scope
 from footpath.page.text import Lang
 
@@ -142,14 +142,14 @@ class Question:
     def zh(self) -> bool:
         return self.reading.lang == "zh"
 
-    def has(self, kind: str, *values: Any) -> bool:
-        return any(piece.is_(kind, *values) for piece in self.pieces)  # type: ignore[arg-type]
+    def has(self, kind: Kind, *values: Any) -> bool:
+        return any(piece.is_(kind, *values) for piece in self.pieces)
 
-    def first(self, kind: str, *values: Any) -> Found | None:
-        return next((piece for piece in self.pieces if piece.is_(kind, *values)), None)  # type: ignore[arg-type]
+    def first(self, kind: Kind, *values: Any) -> Found | None:
+        return next((piece for piece in self.pieces if piece.is_(kind, *values)), None)
 
-    def all(self, kind: str, *values: Any) -> list[Found]:
-        return [piece for piece in self.pieces if piece.is_(kind, *values)]  # type: ignore[arg-type]
+    def all(self, kind: Kind, *values: Any) -> list[Found]:
+        return [piece for piece in self.pieces if piece.is_(kind, *values)]
 
     def without(self, *taken: Found | None) -> list[Found]:
         drop = {id(piece) for piece in taken if piece is not None}
@@ -226,12 +226,12 @@ _ASK_WORDS: Final = ("which", "count", "share", "much", "often", "mean", "chance
 
 
 def _only(
-    q: Question, *allowed: tuple[str, tuple[Any, ...]], asks: Sequence[str] = _ASK_WORDS, generic: Sequence[str] = ("users", "items")
+    q: Question, *allowed: tuple[Kind, tuple[Any, ...]], asks: Sequence[str] = _ASK_WORDS, generic: Sequence[str] = ("users", "items")
 ) -> None:
     """Raises RefusedError where there is a piece beside these: an analysis has no other scope."""
     for piece in q.pieces:
         fits = piece.kind in _ASKING or piece.is_("ask", *asks) or piece.is_("unit", *generic) or piece.kind == "per"
-        if not fits and not any(piece.is_(kind, *values) for kind, values in allowed):  # type: ignore[arg-type]
+        if not fits and not any(piece.is_(kind, *values) for kind, values in allowed):
             if piece.kind in SCOPE_KINDS:
                 raise refuse(
                     "this figure is of the whole log, and the question narrows it by {text!r}",

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from footpath.llm.ask.names import Names
 from footpath.llm.ask.narrowing import RefusedError, composed, scope_of, unknown
 from footpath.llm.ask.plans import Plan, plan_of
-from footpath.llm.ask.reading import Found, Reading
+from footpath.llm.ask.reading import Found, Kind, Reading
 from footpath.llm.claims.claims import Claim, Predicate, Scope
 from footpath.llm.gateway.quoting import RULE, quoted
 
@@ -48,7 +48,7 @@ _MEANT: Final[dict[str, tuple[Predicate, dict[str, Any], frozenset[str]]]] = {
     "repeat rate": ("repeat_rate", {"by": "item"}, frozenset({"repeat", "share"})),
 }
 """For each choice the claim, and the words that ask for it: one of the first must be in the question, and no other."""
-_NEEDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+_NEEDS: Final[dict[str, tuple[tuple[Kind, str], ...]]] = {
     "number of users": (("unit", "users"), ("ask", "users")), "number of sessions": (("unit", "sessions"),),
     "number of days": (("unit", "days"), ("ask", "days")), "busiest hour": (("unit", "hours"),), "busiest weekday": (("unit", "weekdays"),),
     "when first": (("ask", "first"),), "when last": (("ask", "last"),), "days since the last": (("ask", "since"), ("ask", "inactive")),
@@ -104,7 +104,7 @@ def checked(wanted: str, reading: Reading, names: Names) -> Plan:
 
     predicate, arguments, cues = _MEANT[wanted]
     pieces = composed(reading, names)
-    if not any(piece.is_(kind, value) for piece in pieces for kind, value in _NEEDS[wanted]):  # type: ignore[arg-type]
+    if not any(piece.is_(kind, value) for piece in pieces for kind, value in _NEEDS[wanted]):
         raise refuse("the question does not ask for the {wanted}", "问题并没有问这个指标：{wanted}", wanted=wanted)
     asks = [piece for piece in pieces if piece.kind == "ask"]
     for piece in asks:
@@ -122,4 +122,4 @@ def checked(wanted: str, reading: Reading, names: Names) -> Plan:
 
 
 def _is_target(piece: Found, wanted: str) -> bool:
-    return any(piece.kind == "unit" and piece.is_(kind, value) for kind, value in _NEEDS[wanted])  # type: ignore[arg-type]
+    return any(piece.kind == "unit" and piece.is_(kind, value) for kind, value in _NEEDS[wanted])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.statements import both
 from footpath.llm.statements import meanings as mean
 from footpath.llm.statements.forms import (
     NONE,
@@ -34,7 +35,7 @@ _MORE: Final = {"more": Number(0, ">"), "fewer": Number(0, "<")}
 # ---- folds: several tokens that are one
 
 
-@fold(
+fold(
     "users U",
     "users users",
     "sessions sessions",
@@ -48,9 +49,7 @@ _MORE: Final = {"more": Number(0, ">"), "fewer": Number(0, "<")}
     "brands B",
     "cats cats",
     "items items",
-)
-def _last_one(t: tuple[Token, ...]) -> Sequence[Token]:
-    return t[-1:]
+)(both.last_one)
 
 
 @fold("G users", "G segment", "C cats", "B brands", "Q queries", "U users", "x de", "C items", "B items", "I items")
@@ -68,9 +67,7 @@ def _once_more(t: tuple[Token, ...]) -> Sequence[Token]:
     return t[:1]
 
 
-@fold("open x close")
-def _bracketed(t: tuple[Token, ...]) -> Sequence[Token]:
-    return t[1:2]
+fold("open x close")(both.bracketed)
 
 
 @fold("do N times value", "do N value")
@@ -90,9 +87,7 @@ def _stars(t: tuple[Token, ...]) -> Sequence[Token] | None:
     return [Token("S", t[0].text, Narrowing("value", scopes, number=number))]
 
 
-@fold("buyers")
-def _buyers(t: tuple[Token, ...]) -> Sequence[Token]:
-    return [Token("G", t[0].text, Narrowing("segment", (Scope(segment="purchase>=1"),)))]
+fold("buyers")(both.buyers)
 
 
 @fold("atleast v N times", "atmost v N times", "only v N times|items", "atleast v N items")
@@ -193,9 +188,7 @@ def _all_acts(t: tuple[Token, ...]) -> Sequence[Token]:
     return t[-1:]
 
 
-@fold("P de")
-def _share_of(t: tuple[Token, ...]) -> Sequence[Token]:
-    return t[:1]
+fold("P de")(both.share_of)
 
 
 @fold("no users")
@@ -261,7 +254,7 @@ def _things(f: Found) -> Iterator[Reading]:
         yield from counted(f.scopes(types=types), f.number())
 
 
-@says(
+says(
     "~ v=y|acts ~ n=N distinct? de? of=cats|brands|sessions|days ~",
     "~ n=N distinct? de? of=cats|brands|sessions|days ~ v=y|acts ~",
     "~ v=a de? of=sessions|days|cats|brands numberof? be|have n=N ge|days? ~",
@@ -277,12 +270,10 @@ def _things(f: Found) -> Iterator[Reading]:
     "~ v=y de? of=sessions ~ n=N ge? ~",
     "have? n=N of=cats|brands",
     "~ v=y de? of=cats|brands have n=N ge?",
-)
-def _units(f: Found) -> Iterator[Reading]:
-    yield from counted(f.scopes(types=f.types("v")), f.number(), mean.OF[f.one("of").kind])
+)(both.units)
 
 
-@says(
+says(
     "~ n=N distinct? w=people ~ v=a ~",
     "~ v=a any? de? w=people ~ n=N users? ~",
     "~ v=a any? de? headcount ~ n=N users? ~",
@@ -292,19 +283,17 @@ def _units(f: Found) -> Iterator[Reading]:
     "~ have n=N w=users v=a ~",
     "~ n=N w=people do v=a ~",
     "~ v=a any? de w=people headcount ~ n=N users?",
+)(both.users)
+
+
+says("~ w=people numberof be? n=N users?", "~ n=N w=people ~", "~ w=people headcount? be|have n=N users? ~", "w=G ~ n=N users")(
+    both.all_users
 )
-def _users(f: Found) -> Iterator[Reading]:
-    yield from mean.did(f.scopes(types=f.types("v"), extra=f.all("w")), f.number())
 
 
-@says("~ w=people numberof be? n=N users?", "~ n=N w=people ~", "~ w=people headcount? be|have n=N users? ~", "w=G ~ n=N users")
-def _all_users(f: Found) -> Iterator[Reading]:
-    yield from mean.did(f.scopes(extra=f.all("w")), f.number())
-
-
-@says("~ n=N w=people ~ not|never ~ v=a ~", "~ not|never v=a any? de w=people ~ n=N users? ~", "~ have n=N w=people ~ not|never ~ v=a ~")
-def _users_not(f: Found) -> Iterator[Reading]:
-    yield from mean.did_not(f.scopes(extra=f.all("w")), f.types("v"), f.number())
+says("~ n=N w=people ~ not|never ~ v=a ~", "~ not|never v=a any? de w=people ~ n=N users? ~", "~ have n=N w=people ~ not|never ~ v=a ~")(
+    both.users_not
+)
 
 
 @says("~ n=N w=people v=y ~ m=N times|items ~")
@@ -328,21 +317,10 @@ def _so_many_of(f: Found) -> Iterator[Reading]:
 # ---- none and some
 
 
-@says("~ nobody ~ v=a ~", "~ nobody ~ have v=y|acts ~", "~ nobody ~ v=acts ~", "~ v=y nobody ~", "~ nothing ~ v=y ~")
-def _nobody(f: Found) -> Iterator[Reading]:
-    yield from mean.none_of(f.scopes(types=f.types("v")), f.all(""), f.types("v"))
+says("~ nobody ~ v=a ~", "~ nobody ~ have v=y|acts ~", "~ nobody ~ v=acts ~", "~ v=y nobody ~", "~ nothing ~ v=y ~")(both.nobody)
 
 
-@says("~ nobody ~ v=y ~ m=N times|items ~", "~ nobody ~ v=y numberof m=N times ~")
-def _nobody_times(f: Found) -> Iterator[Reading]:
-    rule = mean.times_rule(f.types("v"), f.number("m"))
-    for scope in f.scopes():
-        if rule is not None and mean.only_who(scope):
-            said = [Said(claimed("count", mean.with_rule(scope, rule), NONE, of="users"))]
-            if scope.not_user is not None:
-                excepted = joined(replace(scope, not_user=None), Scope(user=scope.not_user, segment=rule))
-                said.append(Said(claimed("count", excepted, SOME, of="users"), implied=True))
-            yield said
+says("~ nobody ~ v=y ~ m=N times|items ~", "~ nobody ~ v=y numberof m=N times ~")(both.nobody_times)
 
 
 @says("~ not|never ~ v=a ~", "~ not|never ~ do v=acts|y ~", "~ inactive ~", "~ never ~ v=acts ~")
@@ -378,14 +356,12 @@ def _did(f: Found) -> Iterator[Reading]:
         yield from counted(f.scopes(types=f.types("v")), SOME)
 
 
-@says("only who=G|U|C|B|I ~ v=y ~", "v=y ~ only do|be who=x ~", "v=y only do|be who=x", "only who=G|U do v=y ~", "~ v=y only do|be who=x")
-def _only(f: Found) -> Iterator[Reading]:
-    yield from mean.exclusive(f.scopes(types=f.types("v")), merged(f.all("who")))
+says("only who=G|U|C|B|I ~ v=y ~", "v=y ~ only do|be who=x ~", "v=y only do|be who=x", "only who=G|U do v=y ~", "~ v=y only do|be who=x")(
+    both.only
+)
 
 
-@says("~a only v=y part=C|B|I|Q ~", "~a v=y de? only part=C|B|I|Q ~")
-def _only_on(f: Found) -> Iterator[Reading]:
-    yield from mean.exclusive(f.scopes("a", "", types=f.types("v")), merged(f.all("part")))
+says("~a only v=y part=C|B|I|Q ~", "~a v=y de? only part=C|B|I|Q ~")(both.only_on)
 
 
 @says("~ only have? v=y de? acts", "~ de? acts only v=y", "~ acts all be v=y")
@@ -393,29 +369,20 @@ def _only_types(f: Found) -> Iterator[Reading]:
     yield from mean.exclusive(f.scopes(), [Scope(event_types=f.types("v"))])
 
 
-@says("name=C|B|I not be? ~ v=y de? theonly de? of=cats|brands|items", "name=C|B|I not ~ theonly v=y de? of=cats|brands|items")
-def _not_only(f: Found) -> Iterator[Reading]:
-    of = mean.OF[f.one("of").kind]
-    for scope in f.scopes(types=f.types("v")):
-        for inside in merged(f.all("name"), f.types("v")):
-            one = joined(scope, inside)
-            yield [Said(claimed("count", scope, Number(1, ">"), of=of)), Said(claimed("count", one, SOME))]
+says("name=C|B|I not be? ~ v=y de? theonly de? of=cats|brands|items", "name=C|B|I not ~ theonly v=y de? of=cats|brands|items")(
+    both.not_only
+)
 
 
-@says("~ none of=cats|brands de? v=y numberof? n=N times? ~", "~ none of=cats|brands v=y ~ n=N times ~", "~ none of=cats|brands ~ v=y ~")
-def _no_name(f: Found) -> Iterator[Reading]:
-    number = denied(f.number()) if f.has("n") else NONE
-    yield from mean.each_name(f.all(""), f.one("of").kind, f.types("v"), number)
+says("~ none of=cats|brands de? v=y numberof? n=N times? ~", "~ none of=cats|brands v=y ~ n=N times ~", "~ none of=cats|brands ~ v=y ~")(
+    both.no_name
+)
 
 
-@says("~ all of=cats|brands ~ v=y ~", "~ all of=cats|brands ~ v=y numberof? n=N times ~", "~ v=y all of=cats|brands ~")
-def _each_name(f: Found) -> Iterator[Reading]:
-    yield from mean.each_name(f.all(""), f.one("of").kind, f.types("v"), f.number() if f.has("n") else SOME)
+says("~ all of=cats|brands ~ v=y ~", "~ all of=cats|brands ~ v=y numberof? n=N times ~", "~ v=y all of=cats|brands ~")(both.each_name)
 
 
-@says("~ all days ~ v=y|acts ~")
-def _every_day(f: Found) -> Iterator[Reading]:
-    yield from mean.every_day(f.all(""), f.types("v"))
+says("~ all days ~ v=y|acts ~")(both.every_day)
 
 
 # ---- shares
@@ -486,20 +453,18 @@ def _share_not(f: Found) -> Iterator[Reading]:
         yield from mean.part_of(f.scopes("whole", extra=f.all("w")), f.scopes("part", types=f.types("v")), complement(f.number()), "users")
 
 
-@says(
+says(
     "@whole n=P sessions have ~part v=y ~part",
     "@whole sessions have? n=P have ~part v=y ~part",
     "@whole have v=y de sessions accounts n=P",
     "@whole n=P sessions do ~part v=y ~part",
-)
-def _share_of_sessions(f: Found) -> Iterator[Reading]:
-    yield from mean.part_of(f.scopes("whole"), f.scopes("part", types=f.types("v")), f.number(), "sessions")
+)(both.share_of_sessions)
 
 
 # ---- what follows
 
 
-@says(
+says(
     "n=P @a a=y|acts after? directly b=y @b",
     "@a n=P @a a=y|acts after? directly b=y @b",
     "@a a=y|acts after? have? n=P directly b=y @b",
@@ -509,21 +474,10 @@ def _share_of_sessions(f: Found) -> Iterator[Reading]:
     "@a a=y after? n=P directly b=y",
     "@a a=y after directly b=y de? accounts n=P",
     "@a a=y after? directly b=y de? ratio be? n=P",
-)
-def _follows(f: Found) -> Iterator[Reading]:
-    yield from _following(f, f.number())
+)(both.follows)
 
 
-@says("n=P @a a=y|acts after? not directly b=y @b", "@a a=y|acts after? have? n=P not directly b=y @b")
-def _not_follows(f: Found) -> Iterator[Reading]:
-    yield from _following(f, complement(f.number()))
-
-
-def _following(f: Found, number: Number) -> Iterator[Reading]:
-    for a in f.scopes("a", types=f.types("a")):
-        for b in f.scopes("b", types=f.types("b")):
-            who = Scope(user=a.user, segment=a.segment)
-            yield from mean.followed([who], replace(a, user=None, segment=None), b, number)
+says("n=P @a a=y|acts after? not directly b=y @b", "@a a=y|acts after? have? n=P not directly b=y @b")(both.not_follows)
 
 
 # ---- lists
@@ -606,18 +560,11 @@ def _has_most(f: Found) -> Iterator[Reading]:
     yield from _ranked(f, f.all("name"))
 
 
-@says(
+says(
     "@ v=y|acts numberof? sup=mostoften de? of=segment be name=G",
     "@ name=G be v=y|acts numberof? sup=mostoften de? of=segment",
     "@ name=G v=y numberof? sup=mostoften",
-)
-def _best_segment(f: Found) -> Iterator[Reading]:
-    """Among the values of the column that the name is of."""
-    names = cast(Narrowing, f.one("name").value).names
-    column = next(iter(names), None)
-    meant = cast(Narrowing, f.one("of").value).names["column"] if f.has("of") and f.one("of").value is not None else column
-    if column is not None and meant == column:
-        yield from mean.best(f.scopes(types=f.types("v")), column, [names[column]])
+)(both.best_segment)
 
 
 @says(
@@ -651,7 +598,7 @@ def _placed(f: Found, *, inside: bool) -> Iterator[Reading]:
 _TIMES: Final = "by=hours|weekdays|days|months"
 
 
-@says(
+says(
     f"@ v=y|acts numberof? mostoften de? {_TIMES} be name=D",
     f"@ users? busiest de? {_TIMES} be name=D",
     f"name=D be ~ v=y|acts numberof? mostoften de? {_TIMES}",
@@ -660,29 +607,15 @@ _TIMES: Final = "by=hours|weekdays|days|months"
     f"@ v=y numberof? mostoften de? {_TIMES}? be name=D",
     f"@ v=y de? busiest {_TIMES}? be name=D",
     "name=D de? v=y|acts numberof? mostoften",
-)
-def _rhythm(f: Found) -> Iterator[Reading]:
-    yield from _when_most(f, "is")
+)(both.rhythm)
 
 
-@says(
+says(
     f"@ v=y|acts numberof? mostoften de? {_TIMES} not be? name=D",
     f"@ busiest de? {_TIMES} not be? name=D",
     f"name=D not be? ~ v=y|acts numberof? mostoften de? {_TIMES}",
     f"name=D not be? ~ busiest de? {_TIMES}",
-)
-def _not_rhythm(f: Found) -> Iterator[Reading]:
-    yield from _when_most(f, "is not")
-
-
-def _when_most(f: Found, how: str) -> Iterator[Reading]:
-    known = {"hours": "hour", "weekdays": "weekday", "days": "day", "months": "month"}
-    names = cast(Narrowing, f.one("name").value).names
-    by = known[f.one("by").kind] if f.has("by") else next((one for one in ("hour", "weekday") if one in names), "")
-    if by == "day" and "weekday" in names:
-        by = "weekday"
-    if by:
-        yield from mean.busiest(f.scopes(types=f.types("v")), by, f.one("name"), how)  # type: ignore[arg-type]
+)(both.not_rhythm)
 
 
 # ---- trends and comparisons
@@ -699,23 +632,14 @@ def _when_most(f: Found, how: str) -> Iterator[Reading]:
     "window=D @ v=y headcount before=vsbefore? dir=up|down n=P?",
 )
 def _trend(f: Found) -> Iterator[Reading]:
-    yield from _moved(f, f.one("dir").kind)
+    yield from both.moved(f, f.one("dir").kind)
 
 
-@says(
+says(
     "window=D @ v=y|acts numberof? before=vsbefore? than? not dir=up|down",
     "@ v=y|acts numberof? window=D before=vsbefore? not dir=up|down",
     "window=D before=vsbefore @ v=y|acts numberof? not dir=up|down",
-)
-def _no_trend(f: Found) -> Iterator[Reading]:
-    yield from _moved(f, f"not {f.one('dir').kind}")
-
-
-def _moved(f: Found, direction: str) -> Iterator[Reading]:
-    of = "users" if f.has("w") else "acts"
-    scopes = f.scopes(types=f.types("v"), extra=[token for token in f.all("w") if token.kind == "G"])
-    before = f.one("before") if f.has("before") else None
-    yield from mean.moved(scopes, f.one("window"), before, direction, f.number() if f.has("n") else None, of)
+)(both.no_trend)
 
 
 @says(
@@ -815,7 +739,7 @@ def _repeats_more(f: Found) -> Iterator[Reading]:
 # ---- means
 
 
-@says(
+says(
     "@ persession average? have? n=N times v=y|acts",
     "@ persession average? v=y|acts n=N times",
     "@ persession average? have? n=N ge? v=y|acts",
@@ -826,9 +750,7 @@ def _repeats_more(f: Found) -> Iterator[Reading]:
     "all sessions average have n=N times v=y|acts",
     "all sessions average v=y n=N times",
     "@ persession v=acts numberof be? n=N times?",
-)
-def _per_session(f: Found) -> Iterator[Reading]:
-    yield from mean.average(f.scopes(), f.number(), "acts", "session", f.types("v"), doers=False)
+)(both.per_session)
 
 
 @says(
@@ -882,16 +804,14 @@ def _mean_value(f: Found) -> Iterator[Reading]:
         yield from mean.valued(f.scopes(types=f.types("v")), number, "value")
 
 
-@says(
+says(
     "all times v=y de? average price be? n=N",
     "average all times price be? n=N",
     "@ v=y de? average price be? n=N",
     "@ average v=y price be? n=N",
     "@ v=y price average be? n=N",
     "@ average price be? n=N",
-)
-def _mean_price(f: Found) -> Iterator[Reading]:
-    yield from mean.valued(f.scopes(types=f.types("v")), f.number(), "price")
+)(both.mean_price)
 
 
 # ---- first, last, since when
@@ -906,19 +826,17 @@ def _seen(f: Found) -> Iterator[Reading]:
     yield from mean.at_time(f.one("which").kind.removesuffix("seen"), f.scopes(), f.one("day"))
 
 
-@says(
+says(
     "@ which=first|last v=y|acts do|be* day=D",
     "@ which=first|last de? v=y|acts be|do* day=D",
     "@ day=D which=first v=y",
     "@ which=first|last times? v=y|acts do|be* day=D",
     "@ which=first|last v=y de? days be day=D",
     "@ v=y which=first|last do|be* day=D",
-)
-def _edge_time(f: Found) -> Iterator[Reading]:
-    yield from mean.at_time(f.one("which").kind, f.scopes(types=f.types("v")), f.one("day"))
+)(both.edge_time)
 
 
-@says(
+says(
     "U=U which=first|last ge|items? v=y de? items be name=I",
     "U=U which=first|last v=y de? be name=I",
     "U=U v=y de? which=first|last items? be name=I",
@@ -928,28 +846,17 @@ def _edge_time(f: Found) -> Iterator[Reading]:
     "name=I be U=U which=first|last v=y de? items",
     "U=U which=first|last do v=y de? items be name=I",
     "which=first|last v=y U=U de? items be name=I",
-)
-def _edge_name(f: Found) -> Iterator[Reading]:
-    yield from _edge(f, "is")
+)(both.edge_name)
 
 
-@says(
+says(
     "U=U which=first|last v=y de? items not be? name=I",
     "name=I not be? U=U which=first|last v=y de? items",
     "U=U v=y de? which=first|last items? not be? name=I",
-)
-def _edge_not_name(f: Found) -> Iterator[Reading]:
-    yield from _edge(f, "is not")
+)(both.edge_not_name)
 
 
-def _edge(f: Found, how: str) -> Iterator[Reading]:
-    by = mean.BY[f.one("name").kind]
-    stated = mean.named(f.all("name"), by)
-    if stated is not None:
-        yield from mean.at_name(f.one("which").kind, merged(f.all("U"), f.types("v")), by, stated[0], how)  # type: ignore[arg-type]
-
-
-@says(
+says(
     "@ sofar? have? n=N days inactive|active?",
     "@ sofar? have? n=N days not|never do? acts|active",
     "@ lastseen sofar be? n=N days",
@@ -962,10 +869,7 @@ def _edge(f: Found, how: str) -> Iterator[Reading]:
     "@ last acts do? be? n=N days before",
     "@ inactive be? n=N days",
     "@ n=N days inactive sofar?",
-)
-def _recency(f: Found) -> Iterator[Reading]:
-    if f.kinds("") & {"U"}:
-        yield from mean.since_last(f.scopes(), f.number())
+)(both.recency)
 
 
 @says("@ last v=y sofar be? n=N days", "@ last v=y be? n=N days before", "@ last de? v=y sofar have? n=N days", "@ n=N days not v=y")
@@ -977,7 +881,7 @@ def _recency_of(f: Found) -> Iterator[Reading]:
 # ---- repeats
 
 
-@says(
+says(
     "@ repeatrate be? n=P",
     "@ acts have? n=P be|do? metbefore",
     "@ n=P acts be|do metbefore",
@@ -985,6 +889,4 @@ def _recency_of(f: Found) -> Iterator[Reading]:
     "@ acts n=P be metbefore",
     "@ v=y have? n=P be metbefore",
     "@ n=P v=y be|do metbefore",
-)
-def _repeats(f: Found) -> Iterator[Reading]:
-    yield from mean.again(f.scopes(types=f.types("v")), f.number())
+)(both.repeats)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from footpath.llm.claims.claims import Claim, Scope
+from footpath.llm.statements import both
 from footpath.llm.statements import meanings as mean
 from footpath.llm.statements.forms import (
     NONE,
@@ -44,9 +45,7 @@ def _preposition(t: tuple[Token, ...]) -> Sequence[Token]:
     return t[-1:]
 
 
-@fold("users U", "users users", "sessions sessions", "segment G", "users G")
-def _last_one(t: tuple[Token, ...]) -> Sequence[Token]:
-    return t[-1:]
+fold("users U", "users users", "sessions sessions", "segment G", "users G")(both.last_one)
 
 
 @fold("G users", "G segment", "C cats", "B brands", "Q queries", "U users", "C items", "B items")
@@ -59,9 +58,7 @@ def _after_kind(t: tuple[Token, ...]) -> Sequence[Token]:
     return t[1:]
 
 
-@fold("open x close")
-def _bracketed(t: tuple[Token, ...]) -> Sequence[Token]:
-    return t[1:2]
+fold("open x close")(both.bracketed)
 
 
 @fold("N stars", "N value")
@@ -74,9 +71,7 @@ def _stars(t: tuple[Token, ...]) -> Sequence[Token] | None:
     return [Token("S", t[0].text, Narrowing("value", (Scope(value_from=low, value_to=high),), number=number))]
 
 
-@fold("buyers")
-def _buyers(t: tuple[Token, ...]) -> Sequence[Token]:
-    return [Token("G", t[0].text, Narrowing("segment", (Scope(segment="purchase>=1"),)))]
+fold("buyers")(both.buyers)
 
 
 @fold("mostoften active users")
@@ -218,9 +213,7 @@ def _all(t: tuple[Token, ...]) -> Sequence[Token] | None:
     return [Token("P", t[0].text, Number(1, "=") if t[0].kind == "all" else Number(0.5, ">")), t[1]]
 
 
-@fold("P of")
-def _share_of(t: tuple[Token, ...]) -> Sequence[Token]:
-    return t[:1]
+fold("P of")(both.share_of)
 
 
 @fold("none people|t")
@@ -286,7 +279,7 @@ def _things(f: Found) -> Iterator[Reading]:
         yield from counted(f.scopes(types=types), f.number())
 
 
-@says(
+says(
     "~ v=y|acts ~ n=N distinct? of=cats|brands|sessions|days ~",
     "~ n=N distinct? of=cats|brands|sessions|days ~ v=y|acts ~",
     "~ n=N distinct? of=cats|brands|sessions|days with|who|have ~ v=y|acts ~",
@@ -299,9 +292,7 @@ def _things(f: Found) -> Iterator[Reading]:
     "~ items from n=N distinct? of=cats|brands be v=v ~",
     "~ v=v items n=N distinct? of=days ~",
     "~ v=v items in n=N distinct? of=days ~",
-)
-def _units(f: Found) -> Iterator[Reading]:
-    yield from counted(f.scopes(types=f.types("v")), f.number(), mean.OF[f.one("of").kind])
+)(both.units)
 
 
 @says("~ no of=sessions ~ v=y ~")
@@ -309,7 +300,7 @@ def _no_units(f: Found) -> Iterator[Reading]:
     yield from counted(f.scopes(types=f.types("v")), NONE, mean.OF[f.one("of").kind])
 
 
-@says(
+says(
     "~ v=v by? n=N distinct w=people ~",
     "~ n=N w=people ~ v=a ~",
     "~ v=v ~ by? n=N w=people ~",
@@ -320,9 +311,7 @@ def _no_units(f: Found) -> Iterator[Reading]:
     "~ n=N w=people v=v items ~",
     "~ v=tt by? do? by? n=N distinct? w=people ~",
     "~ numberof w=people with ~ v=tt ~ n=N ~",
-)
-def _users(f: Found) -> Iterator[Reading]:
-    yield from mean.did(f.scopes(types=f.types("v"), extra=f.all("w")), f.number())
+)(both.users)
 
 
 @says("be n=N of=cats|brands", "~ have n=N of=cats|brands")
@@ -344,14 +333,10 @@ def _of_group(f: Found) -> Iterator[Reading]:
     yield from mean.did(f.scopes(types=f.types("v"), extra=f.all("w")), f.number())
 
 
-@says("~ n=N distinct? w=people ~", "~ numberof w=people ~ n=N ~")
-def _all_users(f: Found) -> Iterator[Reading]:
-    yield from mean.did(f.scopes(extra=f.all("w")), f.number())
+says("~ n=N distinct? w=people ~", "~ numberof w=people ~ n=N ~")(both.all_users)
 
 
-@says("~ n=N w=people ~ not|never ~ v=a ~", "~ n=N w=people who ~ not|never ~ v=a ~", "~ n=N w=people without ~ v=y ~")
-def _users_not(f: Found) -> Iterator[Reading]:
-    yield from mean.did_not(f.scopes(extra=f.all("w")), f.types("v"), f.number())
+says("~ n=N w=people ~ not|never ~ v=a ~", "~ n=N w=people who ~ not|never ~ v=a ~", "~ n=N w=people without ~ v=y ~")(both.users_not)
 
 
 @says("~ n=N w=people ~ v=v ~ m=N times|items ~", "~ n=N w=people ~ do|have m=N v=t ~")
@@ -388,21 +373,10 @@ def _counts_compared(f: Found) -> Iterator[Reading]:
         yield [*reading, *(Said(claimed("count", scope, number)) for scope, number in counts)]
 
 
-@says("~ nobody ~ v=a ~", "~ v=v nothing ~", "~ nothing ~ v=v ~", "~ be? no v=acts ~", "~ nobody ~ have v=acts|t ~")
-def _nobody(f: Found) -> Iterator[Reading]:
-    yield from mean.none_of(f.scopes(types=f.types("v")), f.all(""), f.types("v"))
+says("~ nobody ~ v=a ~", "~ v=v nothing ~", "~ nothing ~ v=v ~", "~ be? no v=acts ~", "~ nobody ~ have v=acts|t ~")(both.nobody)
 
 
-@says("~ nobody ~ v=v ~ m=N times|items ~")
-def _nobody_times(f: Found) -> Iterator[Reading]:
-    rule = mean.times_rule(f.types("v"), f.number("m"))
-    for scope in f.scopes():
-        if rule is not None and mean.only_who(scope):
-            said = [Said(claimed("count", mean.with_rule(scope, rule), NONE, of="users"))]
-            if scope.not_user is not None:
-                excepted = joined(replace(scope, not_user=None), Scope(user=scope.not_user, segment=rule))
-                said.append(Said(claimed("count", excepted, SOME, of="users"), implied=True))
-            yield said
+says("~ nobody ~ v=v ~ m=N times|items ~")(both.nobody_times)
 
 
 @says("~ not|never ~ v=a ~", "~ not|never ~ have any? v=acts|t ~", "~ without any? v=t|acts ~")
@@ -431,9 +405,7 @@ def _did(f: Found) -> Iterator[Reading]:
         yield from counted(f.scopes(types=f.types("v")), SOME)
 
 
-@says("~ v=y ~ day ~", "day ~ v=y ~")
-def _every_day(f: Found) -> Iterator[Reading]:
-    yield from mean.every_day(f.all(""), f.types("v"))
+says("~ v=y ~ day ~", "day ~ v=y ~")(both.every_day)
 
 
 @says("~ v=v ~ only half=D", "~ have v=acts|t ~ only half=D")
@@ -450,30 +422,20 @@ def _nothing_but(f: Found) -> Iterator[Reading]:
     yield from mean.exclusive(f.scopes(), [Scope(event_types=f.types("v"))])
 
 
-@says(
+says(
     "only who=G|U|C|B|I v=v ~",
     "only who=C|B|I ~ be v=v ~",
     "v=t ~ do|be only who=x ~",
     "v=t ~ only do|be who=x ~",
     "only who=G|U do v=t ~",
     "@ be v=v only who=G|U ~",
-)
-def _only(f: Found) -> Iterator[Reading]:
-    yield from mean.exclusive(f.scopes(types=f.types("v")), merged(f.all("who")))
+)(both.only)
 
 
-@says("~a v=v only part=C|B|I|Q ~")
-def _only_on(f: Found) -> Iterator[Reading]:
-    yield from mean.exclusive(f.scopes("a", "", types=f.types("v")), merged(f.all("part")))
+says("~a v=v only part=C|B|I|Q ~")(both.only_on)
 
 
-@says("name=C|B|I be not only of=cats|brands|items who ~ v=v ~")
-def _not_only(f: Found) -> Iterator[Reading]:
-    of = mean.OF[f.one("of").kind]
-    for scope in f.scopes(types=f.types("v")):
-        for inside in merged(f.all("name"), f.types("v")):
-            one = joined(scope, inside)
-            yield [Said(claimed("count", scope, Number(1, ">"), of=of)), Said(claimed("count", one, SOME))]
+says("name=C|B|I be not only of=cats|brands|items who ~ v=v ~")(both.not_only)
 
 
 @says("name=C|B|I be only of=cats|brands|items who ~ v=v ~")
@@ -481,15 +443,10 @@ def _the_only(f: Found) -> Iterator[Reading]:
     yield from mean.exclusive(f.scopes(types=f.types("v")), merged(f.all("name")))
 
 
-@says("~ no of=cats|brands ~ v=v n=N times ~", "~ no of=cats|brands ~ have n=N v=t ~", "~ no of=cats|brands ~ v=v ~")
-def _no_name(f: Found) -> Iterator[Reading]:
-    number = denied(f.number()) if f.has("n") else NONE
-    yield from mean.each_name(f.all(""), f.one("of").kind, f.types("v"), number)
+says("~ no of=cats|brands ~ v=v n=N times ~", "~ no of=cats|brands ~ have n=N v=t ~", "~ no of=cats|brands ~ v=v ~")(both.no_name)
 
 
-@says("~ all of=cats|brands ~ v=v ~", "~ all of=cats|brands ~ v=v n=N times ~", "~ v=v from? all of=cats|brands ~")
-def _each_name(f: Found) -> Iterator[Reading]:
-    yield from mean.each_name(f.all(""), f.one("of").kind, f.types("v"), f.number() if f.has("n") else SOME)
+says("~ all of=cats|brands ~ v=v ~", "~ all of=cats|brands ~ v=v n=N times ~", "~ v=v from? all of=cats|brands ~")(both.each_name)
 
 
 @says("~ v=y items without any? w=y any?", "~ v=y any? without any? w=y any?")
@@ -610,14 +567,12 @@ def _so_many_of_not(f: Found) -> Iterator[Reading]:
             yield [*reading, Said(claimed("count", base, f.number("m"), of="users"))]
 
 
-@says(
+says(
     "shareof sessions with|have v=t ~part be n=P",
     "in? n=P sessions any? be v=v ~part",
     "@whole n=P whole=sessions @whole have|with|do v=tt ~part",
     "@whole n=P whole=sessions @whole have|with|do any? v=tt ~part",
-)
-def _share_of_sessions(f: Found) -> Iterator[Reading]:
-    yield from mean.part_of(f.scopes("whole"), f.scopes("part", types=f.types("v")), f.number(), "sessions")
+)(both.share_of_sessions)
 
 
 @says("n=P w=people @whole be part=G", "@whole n=P w=users be part=G")
@@ -662,7 +617,7 @@ def _in_sessions(f: Found) -> Iterator[Reading]:
 # ---- what follows
 
 
-@says(
+says(
     "of a=tt @a n=P be directly b=t @b",
     "of a=tt @a n=P be directly inthesession? by? b=t @b",
     "n=P a=tt @a be? directly b=t @b",
@@ -670,14 +625,12 @@ def _in_sessions(f: Found) -> Iterator[Reading]:
     "n=P a=tt @a be? directly b=C|B",
     "@a n=P a=tt @a be? directly b=t @b",
     "n=P a=tt @a be? directly inthesession? by? b=t @b",
+)(both.follows)
+
+
+says("of a=tt @a n=P be not directly b=t @b", "n=P a=tt @a be? not directly b=t @b", "n=P a=tt @a aux? not directly b=t @b")(
+    both.not_follows
 )
-def _follows(f: Found) -> Iterator[Reading]:
-    yield from _following(f, f.number())
-
-
-@says("of a=tt @a n=P be not directly b=t @b", "n=P a=tt @a be? not directly b=t @b", "n=P a=tt @a aux? not directly b=t @b")
-def _not_follows(f: Found) -> Iterator[Reading]:
-    yield from _following(f, complement(f.number()))
 
 
 @says(
@@ -689,14 +642,7 @@ def _not_follows(f: Found) -> Iterator[Reading]:
     "after n=P a=t @a nextact be b=t @b",
 )
 def _follows_in_cases(f: Found) -> Iterator[Reading]:
-    yield from _following(f, f.number())
-
-
-def _following(f: Found, number: Number) -> Iterator[Reading]:
-    for a in f.scopes("a", types=f.types("a")):
-        for b in f.scopes("b", types=f.types("b")):
-            who = Scope(user=a.user, segment=a.segment)
-            yield from mean.followed([who], replace(a, user=None, segment=None), b, number)
+    yield from both.following(f, f.number())
 
 
 # ---- lists
@@ -774,21 +720,14 @@ def _ranked(f: Found, names: Sequence[Token], how: str = "is") -> Iterator[Readi
         yield from mean.best([scope], by, stated, of=of, how=how)  # type: ignore[arg-type]
 
 
-@says(
+says(
     "@ name=G be of=segment ~ withmost v=tt ~",
     "@ of=segment ~ withmost v=tt ~ be name=G",
     "@ name=G hasmost v=tt ~",
     "@ name=G v=v sup=mostoften ~",
     "@ name=G be sup=mostoften active? of=segment ~",
     "@ sup=mostoften active? of=segment be name=G",
-)
-def _best_segment(f: Found) -> Iterator[Reading]:
-    """Among the values of the column that the name is of."""
-    names = cast(Narrowing, f.one("name").value).names
-    column = next(iter(names), None)
-    meant = cast(Narrowing, f.one("of").value).names["column"] if f.has("of") and f.one("of").value is not None else column
-    if column is not None and meant == column:
-        yield from mean.best(f.scopes(types=f.types("v")), column, [names[column]])
+)(both.best_segment)
 
 
 @says(
@@ -882,7 +821,7 @@ def _placed(f: Found, *, inside: bool) -> Iterator[Reading]:
         yield from mean.among_best(f.scopes(types=f.types("v")), by, stated[0], int(f.number().value), inside=inside)
 
 
-@says(
+says(
     "@ busiest by=hours|weekdays|days|months ~ be name=D",
     "@ name=D be @ busiest by=hours|weekdays|days|months ~",
     "@ busiest by=hours|weekdays|days|months in? v=tt ~ be name=D",
@@ -896,29 +835,15 @@ def _placed(f: Found, *, inside: bool) -> Iterator[Reading]:
     "mostoften active by=hours|weekdays|days|months ~ be name=D",
     "@ name=D be mostoften active by=hours|weekdays|days|months ~",
     "v=tt ~ busiest name=D",
-)
-def _rhythm(f: Found) -> Iterator[Reading]:
-    yield from _when_most(f, "is")
+)(both.rhythm)
 
 
-@says(
+says(
     "@ busiest by=hours|weekdays|days|months ~ be not name=D",
     "@ name=D be not @ busiest by=hours|weekdays|days|months ~",
     "by=hours|weekdays|days|months withmost v=tt ~ be not name=D",
     "@ name=D be not by=hours|weekdays|days|months withmost v=tt ~",
-)
-def _not_rhythm(f: Found) -> Iterator[Reading]:
-    yield from _when_most(f, "is not")
-
-
-def _when_most(f: Found, how: str) -> Iterator[Reading]:
-    known = {"hours": "hour", "weekdays": "weekday", "days": "day", "months": "month"}
-    names = cast(Narrowing, f.one("name").value).names
-    by = known[f.one("by").kind] if f.has("by") else next((one for one in ("hour", "weekday") if one in names), "")
-    if by == "day" and "weekday" in names:
-        by = "weekday"
-    if by:
-        yield from mean.busiest(f.scopes(types=f.types("v")), by, f.one("name"), how)  # type: ignore[arg-type]
+)(both.not_rhythm)
 
 
 # ---- trends and comparisons
@@ -937,23 +862,14 @@ def _when_most(f: Found, how: str) -> Iterator[Reading]:
     "window=D numberof? w=people ~ dir=up|down by? n=P? before=vsbefore?",
 )
 def _trend(f: Found) -> Iterator[Reading]:
-    yield from _moved(f, {"more": "up", "fewer": "down"}.get(f.one("dir").kind, f.one("dir").kind))
+    yield from both.moved(f, {"more": "up", "fewer": "down"}.get(f.one("dir").kind, f.one("dir").kind))
 
 
-@says(
+says(
     "numberof? v=tt ~ not dir=up|down window=D before=vsbefore?",
     "numberof? v=tt ~ not dir=up|down before=vsbefore? window=D",
     "window=D numberof? v=tt ~ not dir=up|down before=vsbefore?",
-)
-def _no_trend(f: Found) -> Iterator[Reading]:
-    yield from _moved(f, f"not {f.one('dir').kind}")
-
-
-def _moved(f: Found, direction: str) -> Iterator[Reading]:
-    of = "users" if f.has("w") else "acts"
-    scopes = f.scopes(types=f.types("v"), extra=[token for token in f.all("w") if token.kind == "G"])
-    before = f.one("before") if f.has("before") else None
-    yield from mean.moved(scopes, f.one("window"), before, direction, f.number() if f.has("n") else None, of)
+)(both.no_trend)
 
 
 @says(
@@ -1104,7 +1020,7 @@ def _lift(f: Found) -> Iterator[Reading]:
 # ---- means
 
 
-@says(
+says(
     "average sessions have|be n=N v=tt",
     "average ~ be|have n=N v=tt per|in|of? sessions ~",
     "~ sessions have average n=N v=tt",
@@ -1121,9 +1037,7 @@ def _lift(f: Found) -> Iterator[Reading]:
     "be n=N v=tt per sessions average",
     "v=tt per sessions be n=N",
     "~ have average n=N v=tt per sessions",
-)
-def _per_session(f: Found) -> Iterator[Reading]:
-    yield from mean.average(f.scopes(), f.number(), "acts", "session", f.types("v"), doers=False)
+)(both.per_session)
 
 
 @says(
@@ -1228,7 +1142,7 @@ def _mean_value(f: Found) -> Iterator[Reading]:
         yield from mean.valued(f.scopes(types=f.types("v")), number, "value")
 
 
-@says(
+says(
     "average price ~ v=v items ~ be n=N",
     "average price per v=t be n=N",
     "average v=t price be n=N",
@@ -1240,9 +1154,7 @@ def _mean_value(f: Found) -> Iterator[Reading]:
     "average price ~ be n=N",
     "@ average price of? v=t ~ be n=N",
     "~ v=t ~ have average price of? n=N",
-)
-def _mean_price(f: Found) -> Iterator[Reading]:
-    yield from mean.valued(f.scopes(types=f.types("v")), f.number(), "price")
+)(both.mean_price)
 
 
 # ---- first, last, since when
@@ -1258,18 +1170,16 @@ def _last_seen(f: Found) -> Iterator[Reading]:
     yield from mean.at_time("last", f.scopes(), f.one("day"))
 
 
-@says(
+says(
     "@ which=first|last v=tt ~ be|do in? day=D",
     "which=first|last v=tt ~ be|do in? day=D",
     "@ which=first|last v=v ~ day=D",
     "@ v=v ~ which=last|first day=D",
     "@ do|have which=first|last v=tt ~ day=D",
-)
-def _edge_time(f: Found) -> Iterator[Reading]:
-    yield from mean.at_time(f.one("which").kind, f.scopes(types=f.types("v")), f.one("day"))
+)(both.edge_time)
 
 
-@says(
+says(
     "U=U which=first|last v=v name=I|C|B",
     "which=first|last items who U=U v=v be name=I",
     "U=U which=first|last v=tt be name=I|C|B",
@@ -1283,9 +1193,7 @@ def _edge_time(f: Found) -> Iterator[Reading]:
     "U=U which=first|last items v=v be name=I",
     "which=first|last items U=U v=v be name=I",
     "U=U which=first|last v=tt be in|of? name=I|C|B",
-)
-def _edge_name(f: Found) -> Iterator[Reading]:
-    yield from _edge(f, "is")
+)(both.edge_name)
 
 
 @says("@ which=first|last acts be v=y", "which=first|last acts @ be v=y")
@@ -1295,24 +1203,15 @@ def _edge_type(f: Found) -> Iterator[Reading]:
         yield from mean.at_name(f.one("which").kind, f.scopes(), "event_type", f.types("v")[0])
 
 
-@says(
+says(
     "which=first|last items who U=U v=v be not name=I",
     "@ name=I be not which=first|last items who U=U v=v",
     "U=U which=first|last v=tt be not name=I|C|B",
     "U=U aux not v=v name=I which=first|last",
-)
-def _edge_not_name(f: Found) -> Iterator[Reading]:
-    yield from _edge(f, "is not")
+)(both.edge_not_name)
 
 
-def _edge(f: Found, how: str) -> Iterator[Reading]:
-    by = mean.BY[f.one("name").kind]
-    stated = mean.named(f.all("name"), by)
-    if stated is not None:
-        yield from mean.at_name(f.one("which").kind, merged(f.all("U"), f.types("v")), by, stated[0], how)  # type: ignore[arg-type]
-
-
-@says(
+says(
     "@ have? be? inactive in? n=N days",
     "it have? be n=N days since @ lastseen",
     "@ have? be? not be? active in? n=N days",
@@ -1326,10 +1225,7 @@ def _edge(f: Found, how: str) -> Iterator[Reading]:
     "it have? be n=N days since @ last acts",
     "@ have? not aux? do any in? n=N days",
     "@ be? inactive n=N days beforetheend?",
-)
-def _recency(f: Found) -> Iterator[Reading]:
-    if f.kinds("") & {"U"}:
-        yield from mean.since_last(f.scopes(), f.number())
+)(both.recency)
 
 
 @says(
@@ -1341,7 +1237,7 @@ def _recency(f: Found) -> Iterator[Reading]:
     "n=N days have do since @ last acts",
 )
 def _recency_ago(f: Found) -> Iterator[Reading]:
-    yield from _recency(f)
+    yield from both.recency(f)
 
 
 @says(
@@ -1357,7 +1253,7 @@ def _recency_of(f: Found) -> Iterator[Reading]:
 # ---- repeats, lift
 
 
-@says(
+says(
     "n=P @ acts @ be repeats",
     "n=P @ acts @ in items be repeats",
     "of acts @ n=P be repeats",
@@ -1373,6 +1269,4 @@ def _recency_of(f: Found) -> Iterator[Reading]:
     "n=P @ v=tt @ be|do in? metbefore",
     "@ have repeatrate n=P",
     "n=P @ acts be in? metbefore",
-)
-def _repeats(f: Found) -> Iterator[Reading]:
-    yield from mean.again(f.scopes(types=f.types("v")), f.number())
+)(both.repeats)
